@@ -79,6 +79,7 @@ const void **order_facts(struct arena *arena, const struct record_table *table, 
                          enum fact fact)
 {
     static const struct record_table none;
+    static const void *const nothing[1];
     const void **facts = arena_array(arena, table->len + 1, sizeof *facts);
     const struct record_table *old = before && index_records(before, fact) ? index_records(before, fact) : &none;
     size_t gone = order_differing(old, table, NULL);
@@ -96,7 +97,7 @@ const void **order_facts(struct arena *arena, const struct record_table *table, 
     size_t fresh = table->len - (old->len - gone);
     const void **tail = facts + (table->len - fresh);
     order_differing(table, old, tail);
-    struct order_merge merge = {.before = before ? before->facts[fact] : NULL,
+    struct order_merge merge = {.before = before ? before->facts[fact] : nothing,
                                 .count = old->len,
                                 .gone = scratch,
                                 .gone_end = scratch ? scratch + gone : NULL,
