@@ -198,7 +198,7 @@ static bool is_of_schedule(const struct schedule_entry *entry, const struct back
 static size_t schedule_runs(const struct inventory *inventory, struct schedule_entry *entries)
 {
     size_t count = 0;
-    struct schedule_entry counted, *last = NULL;
+    struct schedule_entry counted = {.newest = NULL}, *last = NULL;
     for (size_t i = inventory->count[FACT_BACKUPS]; i > 0; i--) {
         const struct backup *backup = inventory->backups[i - 1];
         if (!backup->schedule.len)
