@@ -86,6 +86,8 @@ class Kcm:
         if any((b.get("status") or {}).get("phase") in ("New", "InProgress") for b in backups.values()):
             return
         backup = f"{name}-{time.strftime('%Y%m%d%H%M%S', time.gmtime())}" if scheduled else name
+        if scheduled and backup in backups:
+            return  # a run of this very second: still due
         if backup not in backups:
             labels = {f"{LABEL}/component": "kcm", **({f"{LABEL}/management-backup": name} if scheduled else {})}
             location = spec.get("storageLocation") or self._default_location()
