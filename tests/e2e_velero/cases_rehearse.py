@@ -56,6 +56,12 @@ def policy(name, field, value):
     return [rule, binding]
 
 
+def wait_in_force(cluster):
+    """The API server takes up a policy a moment after it was created."""
+    denied = thing("v1", "ConfigMap", "denied", "default", {"verdict": "forbidden"})
+    wait_until("the policy", lambda: "no forbidden here" in cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=denied).text)
+
+
 POD = {"containers": [{"name": "c", "image": "i"}]}
 ROLE = {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}
 
@@ -284,6 +290,7 @@ def case_empty_cluster(setup):
     a drill of the same contents agrees, but for the policy and the rights that the cluster has"""
     strict = crd("gauges", "Gauge", ["v1"], properties={"level": {"type": "integer"}})
     cluster, server = setup.second(*policy("no-forbidden", "verdict", "forbidden"), crd("gadgets", "Gadget", ["v1"]), strict)
+    wait_in_force(cluster)
     code, report, _ = check(setup, cluster, server, velero("Restore", "onto-empty", backupName=BACKUP))
     foretold, counts = outcomes(report), collections.Counter(each["outcome"] for each in report["objects"])
     assert code == 1 and counts["created"] > 200 and not counts["unknown"], (code, counts)
@@ -335,6 +342,7 @@ def case_live_cluster(setup):
     cluster.must("apply", "-f", "-", stdin=[
         thing("v1", "ConfigMap", "c-7", "shop", data={"n": "changed"}), thing("v1", "ServiceAccount", "robot", "shop"),
         *policy("no-old", "verdict", "forbidden")])
+    wait_in_force(cluster)
     cluster.must("delete", "-n", "shop", "configmap/c-8", "pod/runs", "--now")
     restore = velero("Restore", "onto-live", backupName=BACKUP, existingResourcePolicy="update",
                      resourceModifier={"kind": "ConfigMap", "name": "modifier"}, excludedResources=["jobs"])
