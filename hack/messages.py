@@ -6,8 +6,7 @@ CONTRIBUTING.md ("Messages") has the rules. What a program can check of them is 
 - words and phrases that are not the field's (BANNED, each with what to write instead);
 - warnings and findings: at most two sentences, at most LITERAL_MAX bytes, a command at the end.
 
-hack/messages.todo lists files that are not checked yet; take a file off the list when it is clean.
-messages.py [FILE...] checks these files only, also those on the list.
+messages.py [FILE...] checks these files only.
 """
 import os
 import re
@@ -16,7 +15,6 @@ import sys
 
 os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-TODO = "hack/messages.todo"
 LITERAL_MAX = 300  # the longest warning that is one thought has 240; what a value adds is cut by arena_quote
 
 # pattern: what to write instead
@@ -128,23 +126,14 @@ def problems(path):
 
 
 def main():
-    listed = [line.strip() for line in open(TODO) if line.strip() and not line.startswith("#")]
     files = sys.argv[1:] or subprocess.run(["git", "ls-files", "server/*.[ch]", "server/*.def", "include/backstop/*"],
                                            capture_output=True, text=True, check=True).stdout.split()
     bad = 0
     for path in files:
         found = list(problems(path))
-        if path in listed and not sys.argv[1:]:
-            if not found:
-                print(f"{path}: is clean now: take it off {TODO}")
-            continue
         for line, problem, text in found:
             print(f"{path}:{line}: {problem}\n    {text[:160]}")
         bad += len(found)
-    for path in listed:
-        if not os.path.exists(path):
-            print(f"{TODO}: {path} does not exist")
-            bad += 1
     sys.exit(1 if bad else 0)
 
 
