@@ -53,6 +53,7 @@ struct rehearse_item {
     bool unmodified;           /* a resource modifier fails for it: Velero restores it without, and counts an error */
     struct str reason;         /* why, in words; may be empty */
     struct str cause;          /* of a refusal: the same for all that have it in common */
+    struct str webhook;        /* of the refusal of one in the backup: its name and service; or absent */
     struct str patches;        /* of a refusal: JSON, the patches of a modifier with which it is taken; or absent */
     struct str cure;           /* of a refusal: the resource to exclude; may be empty */
 };

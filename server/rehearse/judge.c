@@ -53,8 +53,7 @@ static void judge_refusal(const struct judged *judged, enum rehearse_evidence ev
         return;
     run_outcome(run, item, REHEARSE_REFUSED, webhook ? REHEARSE_BY_WEBHOOK : evidence, "%.*s", STR_ARG(message));
     if (webhook)
-        run_cause(run, item, webhook->cure, "webhook %.*s is restored before them, and its service %.*s is not running",
-                  STR_ARG(webhook->name), STR_ARG(webhook->service));
+        run_webhook_cause(run, item, webhook);
     else
         run_cause(run, item, item->resource->name, "%.*s", STR_ARG(cause));
 }

@@ -16,9 +16,8 @@ struct namespace_state {
 /* A webhook that comes with the restore, fails closed, and whose service does not run. */
 struct dead_webhook {
     struct json_object *webhook; /* as in its configuration */
-    struct str name, configuration, service;
-    const struct rehearse_item *item; /* its configuration */
-    struct str cure;                  /* the resource of the configuration */
+    struct str name, service;
+    const struct rehearse_item *item; /* its configuration, whose resource is the cure */
     size_t at;                        /* in the plan: objects before it do not meet it */
 };
 
@@ -89,6 +88,8 @@ bool run_find_webhooks(struct rehearse_state *run, struct error *error) MUST_CHE
 /* Whether a webhook or a conversion that comes with the restore refuses this object; its outcome is then set. */
 bool run_meets_webhook(struct rehearse_state *run, struct rehearse_item *item, size_t at,
                        const struct rehearse_kind *kind, struct json_object *object);
+/* The cause of a refusal by it. */
+void run_webhook_cause(struct rehearse_state *run, struct rehearse_item *item, const struct dead_webhook *dead);
 /* The configuration in the backup of a webhook that could not be called, by the API server's message; or NULL. */
 const struct dead_webhook *run_webhook_called(const struct rehearse_state *run, struct str message);
 bool run_meets_conversion(struct rehearse_state *run, struct rehearse_item *item, struct json_object *crd,

@@ -74,9 +74,7 @@ static bool webhook_keep(struct rehearse_state *run, const struct rehearse_item 
     run->webhooks.items[run->webhooks.len++] = (struct dead_webhook){.webhook = copy,
                                                                      .item = item,
                                                                      .name = json_get_str(copy, "name"),
-                                                                     .configuration = item->name,
                                                                      .service = arena_join(run->arena, ns, "/", name),
-                                                                     .cure = item->resource->name,
                                                                      .at = at};
     return !arena_failed(run->arena);
 }
@@ -156,6 +154,16 @@ static bool webhook_takes(struct rehearse_state *run, const struct dead_webhook 
            selector_matches(json_get(dead->webhook, "namespaceSelector"), namespace_labels(run, item, arena));
 }
 
+void run_webhook_cause(struct rehearse_state *run, struct rehearse_item *item, const struct dead_webhook *dead)
+{
+    run_cause(run, item, dead->item->resource->name,
+              "webhook %.*s is restored before them, and its service %.*s is not running", STR_ARG(dead->name),
+              STR_ARG(dead->service));
+    pthread_mutex_lock(&run->lock);
+    item->webhook = arena_printf(run->arena, "%.*s (%.*s)", STR_ARG(dead->name), STR_ARG(dead->service));
+    pthread_mutex_unlock(&run->lock);
+}
+
 /* `at`: the place of the object in the plan; only what is restored before it can refuse it. */
 bool run_meets_webhook(struct rehearse_state *run, struct rehearse_item *item, size_t at,
                        const struct rehearse_kind *kind, struct json_object *object)
@@ -169,10 +177,9 @@ bool run_meets_webhook(struct rehearse_state *run, struct rehearse_item *item, s
         bool sure = json_len(json_get(dead->webhook, "matchConditions")) == 0;
         run_outcome(run, item, sure ? REHEARSE_REFUSED : REHEARSE_UNKNOWN, REHEARSE_BY_WEBHOOK,
                     "webhook %.*s of %.*s is restored before it, fails closed, and its service %.*s is not running%s",
-                    STR_ARG(dead->name), STR_ARG(dead->configuration), STR_ARG(dead->service),
+                    STR_ARG(dead->name), STR_ARG(dead->item->name), STR_ARG(dead->service),
                     sure ? "" : "; its matchConditions were not evaluated");
-        run_cause(run, item, dead->cure, "webhook %.*s is restored before them, and its service %.*s is not running",
-                  STR_ARG(dead->name), STR_ARG(dead->service));
+        run_webhook_cause(run, item, dead);
         return true;
     }
     return false;

@@ -38,6 +38,13 @@ archive("refused.tar.gz", [*plain, *odd, ("customresourcedefinitions.apiextensio
     ("zebras.example.com", thing("example.com/v1", "Zebra", "bad", "zoo", spec={"stripes": "many"})),
     ("lions.example.com", thing("example.com/v1", "Lion", "alone", "zoo"))])
 archive("cut.tar.gz", plain, 100)
+kinds = [f"zkind{i}s" for i in range(7)]
+archive("provider.tar.gz", [("mutatingwebhookconfigurations.admissionregistration.k8s.io", {**hook, "webhooks": [
+        {**hook["webhooks"][0], "name": f"{kind}.example.com", "rules": [{**hook["webhooks"][0]["rules"][0], "resources": [kind]}]}
+        for kind in kinds]}),
+    *(("customresourcedefinitions.apiextensions.k8s.io", json.loads(json.dumps(crd).replace("zebra", kind[:-1]))) for kind in kinds),
+    *((f"{kind}.example.com", thing("example.com/v1", "Kind", name, "zoo"))
+      for kind in kinds for name in ("a", "b", "c", "d") if name == "a" or kind == "zkind3s")])
 PY
 cat >restore.yaml <<'YAML'
 apiVersion: velero.io/v1
@@ -80,6 +87,23 @@ has out '<h1>INCOMPLETE: 3 of 7 objects would be refused</h1>'
 lacks out 'x<'
 runs 1 rehearse --contents refused.tar.gz --suggest
 has out '^  - lions.example.com$'
+
+# What one exclusion cures is one block, the largest first and bounded; programs get each cause.
+runs 1 rehearse --contents provider.tar.gz
+cat >block <<'TEXT'
+Not restored as it is
+  10 refused: 7 webhooks are restored before them, and their services are not running
+    zkind3s.example.com (zoo/gate): zkind3s.example.com/zoo/a, zkind3s.example.com/zoo/b, zkind3s.example.com/zoo/c and 1 more
+    zkind0s.example.com (zoo/gate): zkind0s.example.com/zoo/a
+    zkind1s.example.com (zoo/gate): zkind1s.example.com/zoo/a
+    zkind2s.example.com (zoo/gate): zkind2s.example.com/zoo/a
+    zkind4s.example.com (zoo/gate): zkind4s.example.com/zoo/a
+    and 2 more webhooks, for 2 objects: see -o json
+    fix: exclude mutatingwebhookconfigurations.admissionregistration.k8s.io (spec.excludedResources); --suggest prints the Restore
+TEXT
+diff block <(sed -n '/^Not restored/,/^$/{/^$/!p}' out) || fail "not one block"
+runs 1 rehearse --contents provider.tar.gz -o json
+json '[c["objects"] for c in d["causes"]] == [4, 1, 1, 1, 1, 1, 1] and len(d["exclude"]) == 1'
 
 # A Restore of a file, with the ConfigMap that it names: the webhook is excluded, zebras are mended, one rule fails.
 runs 1 rehearse --contents refused.tar.gz --restore restore.yaml -o json

@@ -68,20 +68,21 @@ bool rehearsal_drill(struct rehearsal *rehearsal, const struct option_list *file
 
 /* ---- report.c ----------------------------------------------------------------------------- */
 
-enum { REHEARSAL_GROUPS_MAX = 200, REHEARSAL_EXAMPLES = 3 };
+enum { REHEARSAL_GROUPS_MAX = 200, REHEARSAL_EXAMPLES = 3, REHEARSAL_CAUSES = 5 };
 /* Refused for the same reason. */
 struct rehearsal_group {
     enum rehearse_outcome outcome;
-    struct str cause, cure;
+    struct str cause, webhook, cure; /* webhook: as in struct rehearse_item */
     size_t left;           /* objects that nothing refuses and that would go, too, if the cure were excluded */
     size_t count, patched; /* patched: taken with a resource modifier */
+    size_t together;       /* objects of all groups that the same exclusion cures */
     const struct rehearse_item *examples[REHEARSAL_EXAMPLES];
 };
 struct rehearsal_summary {
     size_t total, taken, counts[REHEARSE_OUTCOMES], unmodified;
     size_t by_crd, by_stand_in;
     enum rehearsal_verdict verdict;
-    struct rehearsal_group *groups; /* largest first */
+    struct rehearsal_group *groups; /* those that one exclusion cures stand together; most objects first */
     size_t group_count, in_more_groups;
     size_t patched;
     struct strlist cures; /* resources to exclude: nothing that can be restored goes with them */

@@ -36,7 +36,8 @@ static struct rehearsal_group *summary_group(struct rehearsal_summary *summary, 
     if (summary->group_count == REHEARSAL_GROUPS_MAX)
         return NULL;
     struct rehearsal_group *group = &summary->groups[summary->group_count++];
-    *group = (struct rehearsal_group){.outcome = item->outcome, .cause = item->cause, .cure = item->cure};
+    *group = (struct rehearsal_group){
+        .outcome = item->outcome, .cause = item->cause, .webhook = item->webhook, .cure = item->cure};
     return group;
 }
 
@@ -75,11 +76,48 @@ static void summary_take(struct rehearsal_summary *summary, const struct rehears
     group->patched += item->outcome == REHEARSE_REFUSED && item->patches.len > 0;
 }
 
-/* The largest first. */
+/* That to exclude its resource loses nothing, and nothing less helps. */
+static bool group_is_cured(const struct rehearsal_group *group)
+{
+    return group->outcome == REHEARSE_REFUSED && group->cure.len && group->left == 0 && group->patched < group->count;
+}
+
+static bool group_has_cure_of(const struct rehearsal_group *group, const struct rehearsal_group *other)
+{
+    return group_is_cured(group) && group_is_cured(other) && str_eq(group->cure, other->cure);
+}
+
+/* Those with one cure together, the largest first. */
 static int group_order(const void *a, const void *b)
 {
     const struct rehearsal_group *one = a, *other = b;
-    return one->count < other->count ? 1 : one->count > other->count ? -1 : str_cmp(one->cause, other->cause);
+    if (one->together != other->together)
+        return one->together < other->together ? 1 : -1;
+    int cures = group_is_cured(one) || group_is_cured(other) ? str_cmp(one->cure, other->cure) : 0;
+    if (cures || one->count == other->count)
+        return cures ? cures : str_cmp(one->cause, other->cause);
+    return one->count < other->count ? 1 : -1;
+}
+
+/* What cures each, and what is not cured. */
+static void summary_cure(struct rehearsal *rehearsal, struct rehearsal_summary *summary)
+{
+    for (size_t i = 0; i < summary->group_count; i++) {
+        struct rehearsal_group *group = &summary->groups[i];
+        if (group->outcome != REHEARSE_REFUSED)
+            continue;
+        summary->patched += group->patched;
+        group->left = group->cure.len && group->patched < group->count ? cure_loses(rehearsal, group->cure) : 0;
+        if (!group_is_cured(group))
+            summary->uncured += group->count - group->patched;
+        else if (!strlist_has(&summary->cures, group->cure))
+            strlist_add(rehearsal->arena, &summary->cures, group->cure);
+    }
+    for (size_t i = 0; i < summary->group_count; i++)
+        for (size_t k = 0; k < summary->group_count; k++)
+            if (k == i || group_has_cure_of(&summary->groups[i], &summary->groups[k]))
+                summary->groups[i].together += summary->groups[k].count;
+    qsort(summary->groups, summary->group_count, sizeof *summary->groups, group_order);
 }
 
 /* Refused is certain, so it goes before unknown. A Restore that takes nothing proves nothing:
@@ -96,22 +134,7 @@ bool rehearsal_summarize(struct rehearsal *rehearsal, struct rehearsal_summary *
     for (size_t r = 0; r < count; r++)
         for (size_t i = 0; i < resources[r].count; i++)
             summary_take(summary, &resources[r].items[i]);
-    for (size_t i = 0; i < summary->group_count; i++) {
-        struct rehearsal_group *group = &summary->groups[i];
-        if (group->outcome != REHEARSE_REFUSED)
-            continue;
-        summary->patched += group->patched;
-        if (group->patched == group->count)
-            continue;
-        group->left = group->cure.len ? cure_loses(rehearsal, group->cure) : 0;
-        if (group->cure.len && group->left == 0) {
-            if (!strlist_has(&summary->cures, group->cure))
-                strlist_add(rehearsal->arena, &summary->cures, group->cure);
-        } else {
-            summary->uncured += group->count - group->patched;
-        }
-    }
-    qsort(summary->groups, summary->group_count, sizeof *summary->groups, group_order);
+    summary_cure(rehearsal, summary);
     summary->verdict = summary->counts[REHEARSE_REFUSED] || summary->unmodified ? REHEARSAL_INCOMPLETE
                        : summary->counts[REHEARSE_UNKNOWN] || summary->counts[REHEARSE_PENDING] || summary->taken == 0
                            ? REHEARSAL_UNKNOWN
@@ -189,18 +212,59 @@ static struct str group_fix(struct rehearsal *rehearsal, const struct rehearsal_
                                       STR_ARG(cure));
 }
 
+static void text_group(struct rehearsal *rehearsal, const struct rehearsal_group *group, const struct page *page)
+{
+    const char *what = group->outcome == REHEARSE_REFUSED   ? "refused"
+                       : group->outcome == REHEARSE_UNKNOWN ? "unknown"
+                                                            : "restored without the modifier";
+    page_paragraph(page, 2, "",
+                   arena_printf(rehearsal->arena, "%zu %s: %.*s", group->count, what, STR_ARG(group->cause)));
+    page_paragraph(page, 4, "", group_examples(rehearsal, group));
+}
+
+/* The provider of a cluster brings a webhook for each of its kinds, and all have one cure. */
+static void text_groups_of_cure(struct rehearsal *rehearsal, const struct rehearsal_group *groups, size_t count,
+                                const struct page *page)
+{
+    struct arena *arena = rehearsal->arena;
+    size_t webhooks = 0, rest = 0;
+    for (size_t i = 0; i < count; i++)
+        webhooks += groups[i].webhook.len > 0;
+    page_paragraph(page, 2, "",
+                   webhooks == count
+                       ? arena_printf(arena,
+                                      "%zu refused: %zu webhooks are restored before them, and their services are not "
+                                      "running",
+                                      groups->together, count)
+                       : arena_printf(arena, "%zu refused, for %zu causes with one fix", groups->together, count));
+    for (size_t i = 0; i < count; i++)
+        if (i < REHEARSAL_CAUSES)
+            page_paragraph(page, 4, "",
+                           arena_printf(arena, "%.*s: %.*s",
+                                        STR_ARG(webhooks == count ? groups[i].webhook : groups[i].cause),
+                                        STR_ARG(group_examples(rehearsal, &groups[i]))));
+        else
+            rest += groups[i].count;
+    size_t more = count > REHEARSAL_CAUSES ? count - REHEARSAL_CAUSES : 0;
+    if (more)
+        page_paragraph(page, 4, "",
+                       arena_printf(arena, "and %zu more %s%s, for %zu object%s: see -o json", more,
+                                    webhooks == count ? "webhook" : "cause", plural_s(more), rest, plural_s(rest)));
+}
+
 static void text_groups(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, const struct page *page)
 {
     struct arena *arena = rehearsal->arena;
-    for (size_t i = 0; i < summary->group_count; i++) {
+    for (size_t i = 0, next; i < summary->group_count; i = next) {
         const struct rehearsal_group *group = &summary->groups[i];
-        const char *what = group->outcome == REHEARSE_REFUSED   ? "refused"
-                           : group->outcome == REHEARSE_UNKNOWN ? "unknown"
-                                                                : "restored without the modifier";
+        for (next = i + 1; next < summary->group_count && group_has_cure_of(group, &summary->groups[next]);)
+            next++;
         if (i == 0)
             page_heading(page, "Not restored as it is");
-        page_paragraph(page, 2, "", arena_printf(arena, "%zu %s: %.*s", group->count, what, STR_ARG(group->cause)));
-        page_paragraph(page, 4, "", group_examples(rehearsal, group));
+        if (next - i > 1)
+            text_groups_of_cure(rehearsal, group, next - i, page);
+        else
+            text_group(rehearsal, group, page);
         if (group->outcome == REHEARSE_REFUSED && (group->cure.len || group->patched == group->count))
             page_paragraph(page, 4, "", group_fix(rehearsal, group));
     }
