@@ -93,8 +93,32 @@ static int64_t enforce_count(struct json_object *deployment, const char *path)
     return json_object_get_int64(json_path(deployment, path));
 }
 
+/* One that was told to stop goes on answering what comes by connections that are open (lame duck). */
+static bool enforce_visit_pod(void *context, struct json_object *pod, struct error *error)
+{
+    struct arena *arena = context;
+    return !json_path_str(pod, "metadata.deletionTimestamp").len ||
+           error_set(error, 0, "pod %.*s is still terminating",
+                     STR_ARG(arena_quote(arena, json_path_str(pod, "metadata.name"))));
+}
+
+/* The pods themselves, since only Kubernetes 1.35 counts those that terminate in a Deployment's status, and EndpointSlices
+ * are written later than that status: for a moment they show an old pod as ready that is gone from it. The status is read
+ * first, so whatever it no longer counts has its deletionTimestamp here. */
+static bool enforce_no_pod_ends(struct arena *arena, struct kube_client *kube, struct str ns,
+                                struct json_object *deployment, struct error *error)
+{
+    const struct kube_resource pods = {
+        .version = STR("v1"), .plural = STR("pods"), .kind = STR("Pod"), .namespaced = true};
+    struct kube_list_options ours = {.ns = ns, .metadata_only = true};
+    json_foreach(json_path(deployment, "spec.selector.matchLabels"), key, value) ours.label_selector =
+        arena_printf(arena, "%.*s%s%s=%.*s", STR_ARG(ours.label_selector), ours.label_selector.len ? "," : "", key,
+                     STR_ARG(json_str(value)));
+    return !ours.label_selector.len || kube_list(kube, arena, &pods, &ours, enforce_visit_pod, arena, NULL, error);
+}
+
 /* Whether pods of another version may still answer: they do not know the paths of webhooks that are new. By the status of
- * the Deployment that is called like the Service, as `kubectl rollout status` reads it. */
+ * the Deployment that is called like the Service, as `kubectl rollout status` reads it, and by its pods. */
 static bool enforce_is_rolled_out(struct arena *arena, struct kube_client *kube, struct json_object *webhook,
                                   struct error *error)
 {
@@ -109,13 +133,12 @@ static bool enforce_is_rolled_out(struct arena *arena, struct kube_client *kube,
     if (name.len && !kube_get(kube, arena, &resource, ns, name, &deployment, error) && error->code != 404)
         return false;
     int64_t observed = enforce_count(deployment, "status.observedGeneration"),
-            pods = enforce_count(deployment, "status.replicas") +
-                   enforce_count(deployment, "status.terminatingReplicas"), /* since Kubernetes 1.35 */
-        updated = enforce_count(deployment, "status.updatedReplicas");
-    if (!observed || (observed >= enforce_count(deployment, "metadata.generation") && updated >= pods))
-        return true;
-    return error_set(error, 0, "Deployment %.*s is being rolled out: %lld of its %lld pods are of its last version",
-                     STR_ARG(name), (long long)updated, (long long)pods);
+            pods = enforce_count(deployment, "status.replicas"),
+            updated = enforce_count(deployment, "status.updatedReplicas");
+    if (observed && (observed < enforce_count(deployment, "metadata.generation") || updated < pods))
+        return error_set(error, 0, "Deployment %.*s is being rolled out: %lld of its %lld pods are of its last version",
+                         STR_ARG(name), (long long)updated, (long long)pods);
+    return enforce_no_pod_ends(arena, kube, ns, deployment, error);
 }
 
 /* Guarded, so that a configuration that has changed meanwhile is read anew instead. A webhook with another CA stays open:

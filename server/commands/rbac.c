@@ -57,6 +57,7 @@ static const struct grant in_own[] = {
     {NULL, "", "secrets", "backstop-certificates", "get, update, list, watch", NULL},
     {"Whether pods of an older version still answer: new webhooks fail closed after that.", "apps", "deployments",
      "backstop", "get", NULL},
+    {NULL, "", "pods", NULL, "list", NULL},
 };
 /* Of the account that the certificate Job runs as. */
 static const struct grant job_cluster[] = {

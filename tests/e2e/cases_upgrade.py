@@ -37,13 +37,21 @@ class Setup(Chart):
         replica.wait_ready()
         replica.endpoint(True)
         self.replicas.append(replica)
+        template = self.deployment()["spec"]["template"]
+        self.cluster.must("create", "-f", "-", stdin={
+            "apiVersion": "v1", "kind": "Pod", "spec": {**template["spec"], "nodeName": "node"}, "metadata": {
+                "name": f"backstop-{replica.index}", "namespace": NAMESPACE, "labels": template["metadata"]["labels"]}})
 
-    def tell(self, updated, ending=0):
-        """The status that the Deployment's controller writes: how many pods are of its last version, how many terminate."""
-        generation = self.cluster.get("deployment", "-n", NAMESPACE, "backstop")["metadata"]["generation"]
+    def deployment(self):
+        return self.cluster.get("deployment", "-n", NAMESPACE, "backstop")
+
+    def tell(self, updated):
+        """The status that the Deployment's controller writes: how many pods are of its last version. Those that terminate it
+        counts since Kubernetes 1.35 only."""
+        generation = self.deployment()["metadata"]["generation"]
         code, answer = self.cluster.request(
             "PATCH", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/backstop/status", {"status": {
-                "observedGeneration": generation, "replicas": 2, "updatedReplicas": updated, "terminatingReplicas": ending}},
+                "observedGeneration": generation, "replicas": 2, "updatedReplicas": updated}},
             content_type="application/merge-patch+json")
         assert code == 200, answer
 
@@ -52,13 +60,15 @@ class Setup(Chart):
         self.tell(0)
         for number, old in enumerate(list(self.replicas)):
             self.pod(binary, objects)
+            self.cluster.must("delete", "pod", "-n", NAMESPACE, f"backstop-{old.index}", "--wait=false")  # terminates from now on
             old.process.handle.send_signal(signal.SIGTERM)
-            self.tell(number + 1, ending=1)
+            self.tell(number + 1)
             time.sleep(1)
             old.endpoint(False)
             self.cluster.must("delete", "endpointslice", "-n", NAMESPACE, f"backstop-{old.index}", "--ignore-not-found")
             old.process.handle.wait(20)
             old.stop()
+            self.cluster.must("delete", "pod", "-n", NAMESPACE, f"backstop-{old.index}", "--grace-period=0", "--force")
             self.replicas.remove(old)
             self.tell(number + 1)
 
@@ -93,10 +103,10 @@ def case_installed(setup):
 
 def case_reused_values(setup):
     """helm upgrade --reuse-values, which has none of the new values, is refused before it changes anything, with what to do"""
-    before = setup.cluster.get("deployment", "-n", NAMESPACE, "backstop")["metadata"]["generation"]
+    before = setup.deployment()["metadata"]["generation"]
     done = helm_may_fail(setup.cluster, "upgrade", "backstop", str(helm.CHART), *IMAGE, "--reuse-values")
     assert done.returncode == 1 and "--reset-then-reuse-values" in done.stderr, done
-    assert setup.cluster.get("deployment", "-n", NAMESPACE, "backstop")["metadata"]["generation"] == before
+    assert setup.deployment()["metadata"]["generation"] == before
 
 
 def case_upgraded(setup):
@@ -107,7 +117,7 @@ def case_upgraded(setup):
         helm_at(cluster, "upgrade", "backstop", str(helm.CHART), *IMAGE, "--reset-then-reuse-values", "--timeout=120s")
 
     def generation():
-        return cluster.get("deployment", "-n", NAMESPACE, "backstop")["metadata"]["generation"]
+        return setup.deployment()["metadata"]["generation"]
 
     with setup.served() as load, Kubelet(setup) as kubelet:
         asked = threading.Thread(target=upgrade)

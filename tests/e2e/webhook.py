@@ -48,6 +48,7 @@ class Replica:
 
     def endpoint(self, present):
         """In or out of the Service, as the endpoint controller would do it."""
+        self.cluster.ports[self.index] = self.port if present else None
         if self.cluster.follows_endpoints():
             self.old_endpoint(present)
             return
@@ -60,7 +61,6 @@ class Replica:
 
     def old_endpoint(self, present):
         """Endpoints name no loopback address, and hold all replicas."""
-        self.cluster.ports[self.index] = self.port if present else None
         address = subprocess.run(["hostname", "-I"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()[0]
         self.cluster.must("apply", "-f", "-", stdin={
             "apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "backstop", "namespace": NAMESPACE},
@@ -159,8 +159,7 @@ def wait_in_force(cluster):
     wait_until("the webhook to be called", lambda: is_called(cluster), 15)
     if not open_webhooks(cluster):
         return
-    index, port = next((e["metadata"]["name"], e["ports"][0]["port"]) for e in cluster.items(
-        "endpointslices", "-n", NAMESPACE, "-l", "kubernetes.io/service-name=backstop") if e["endpoints"])
+    index, port = next((index, port) for index, port in cluster.ports.items() if port)
     done = subprocess.run([Replica.binary, "probe", "--enforce", "--address", f"127.0.0.1:{port}", "--kubeconfig",
                            f"{cluster.dir}/admin-token.kubeconfig"], capture_output=True, text=True)
     assert done.returncode == 0 and not open_webhooks(cluster), (index, done)

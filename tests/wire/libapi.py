@@ -15,11 +15,11 @@ KINDS = {"managementbackups": "ManagementBackup", "managements": "Management", "
          "clusterdeployments": "ClusterDeployment", "clustertemplates": "ClusterTemplate", "credentials": "Credential", "regions": "Region",
          "backupstoragelocations": "BackupStorageLocation", "backups": "Backup", "schedules": "Schedule", "deletebackuprequests": "DeleteBackupRequest",
          "volumesnapshotlocations": "VolumeSnapshotLocation", "deployments": "Deployment",
-         "daemonsets": "DaemonSet", "customresourcedefinitions": "CustomResourceDefinition", "configmaps": "ConfigMap", "secrets": "Secret", "namespaces": "Namespace",
+         "daemonsets": "DaemonSet", "customresourcedefinitions": "CustomResourceDefinition", "configmaps": "ConfigMap", "secrets": "Secret", "namespaces": "Namespace", "pods": "Pod",
          "services": "Service", "mutatingwebhookconfigurations": "MutatingWebhookConfiguration",
          "validatingwebhookconfigurations": "ValidatingWebhookConfiguration"}
 VERSIONS = {**{plural: version for version, plurals in GROUPS.items() for plural in plurals},
-            "configmaps": "v1", "secrets": "v1", "namespaces": "v1", "services": "v1"}
+            "configmaps": "v1", "secrets": "v1", "namespaces": "v1", "services": "v1", "pods": "v1"}
 
 
 def thing(plural, name, **parts):
@@ -186,7 +186,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.say(200, {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group,
                                   "resources": [{"name": n, "kind": KINDS[n]} for n in GROUPS[group]]})
         plural = path.rsplit("/", 1)[-1]
-        if plural in [p for some in GROUPS.values() for p in some] + ["configmaps", "secrets", "namespaces", "services"]:
+        if plural in [p for some in GROUPS.values() for p in some] + ["configmaps", "secrets", "namespaces", "services", "pods"]:
             wanted = re.search("metadata.name%3D([^&]*)", query)
             items = [o for o in self.api.objects.get(plural, []) if not wanted or o["metadata"]["name"] == wanted[1]]
             partial = "PartialObjectMetadata" in self.headers.get("Accept", "")
