@@ -4,7 +4,9 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "kube/kube.h"
 
@@ -34,7 +36,9 @@ enum {
     CONNECT_SECONDS = 5,
     KEEPALIVE_SECONDS = 10,
     UNACKNOWLEDGED_SECONDS = 30,
-    SILENT_SECONDS = 10
+    SILENT_SECONDS = 10,
+    STREAM_CALM_MS = 50, /* after so long a silence what comes next comes alone */
+    STREAM_PAUSE_MS = 10
 };
 
 struct exchange {
@@ -42,9 +46,24 @@ struct exchange {
     const struct kube_call *call;
     struct buf *answer;
     CURL *connection;
-    int64_t began_ns;
+    int64_t began_ns, received_ns;
     bool ended_by_stream, never_answered;
 };
+
+/* A stream that keeps coming is read a hundred times a second, and not event by event: to be woken costs more than to read
+ * one, and a snapshot gathers for longer. What is not read waits in the socket, which is empty when this begins. */
+static void exchange_gather(struct exchange *exchange)
+{
+    int64_t now_ns = time_monotonic_ns(), since_ns = now_ns - exchange->received_ns;
+    curl_socket_t connection;
+    int waiting = 1;
+    exchange->received_ns = now_ns;
+    if (since_ns > STREAM_CALM_MS * INT64_C(1000000) ||
+        curl_easy_getinfo(exchange->connection, CURLINFO_ACTIVESOCKET, &connection) != CURLE_OK ||
+        ioctl(connection, FIONREAD, &waiting) != 0 || waiting)
+        return;
+    nanosleep(&(struct timespec){0, STREAM_PAUSE_MS * 1000000}, NULL);
+}
 
 /* Returning less than what came makes libcurl end the transfer, for a stream that is no longer
  * wanted and for an answer over its limit; exchange_perform tells the two apart. */
@@ -57,6 +76,8 @@ static size_t exchange_receive(char *bytes, size_t size, size_t count, void *con
     /* Only a success is a stream; a refusal is a Status document. */
     if (exchange->call->stream && status == 200) {
         exchange->ended_by_stream = !exchange->call->stream(exchange->call->context, block);
+        if (!exchange->ended_by_stream)
+            exchange_gather(exchange);
         return exchange->ended_by_stream ? 0 : block.len;
     }
     buf_add(exchange->answer, block);

@@ -86,10 +86,12 @@ static void *compose_thread(void *context)
     return NULL;
 }
 
+/* One that waits for its time already is not woken: that would be two switches of threads for each event. */
 void compose_soon(struct cluster *cluster)
 {
+    if (!cluster->dirty)
+        pthread_cond_signal(&cluster->wake);
     cluster->dirty = true;
-    pthread_cond_signal(&cluster->wake);
 }
 
 bool compose_start(struct cluster *cluster, struct error *error)
