@@ -18,8 +18,13 @@ enum rbac_certificates {
     RBAC_JOB,         /* a Job with an account of its own: job */
     RBAC_CERTIFICATES /* somebody else: cert-manager, secret */
 };
-/* The roles and their bindings to this service account, as YAML documents. */
-void rbac_write(const struct settings *settings, enum rbac_certificates certificates, struct str ns, struct str account,
-                struct buf *out);
+/* Whose roles are wanted beside those of the webhook; each has an account of its own, of that name. */
+enum {
+    RBAC_REPORTS = 1, /* backstop-reports: the CronJob that writes what audit finds to reports */
+    RBAC_PROBE = 2    /* backstop-probe: the Job after an install, which lets webhooks fail closed */
+};
+/* The roles and their bindings to this service account, as YAML documents; `jobs` adds others' roles. */
+void rbac_write(const struct settings *settings, enum rbac_certificates certificates, unsigned jobs, struct str ns,
+                struct str account, struct buf *out);
 
 #endif

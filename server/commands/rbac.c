@@ -52,12 +52,16 @@ static const struct grant in_system[] = {
     {"The one that sets the release back (settings restores.injectReleaseModifier).", "", "configmaps", NULL, "create",
      injects_modifier},
 };
+/* clang-format off */
+#define GRANTS_OF_ENFORCEMENT \
+    {"Whether pods of an older version still answer: new webhooks fail closed after that.", "apps", "deployments", \
+     "backstop", "get", NULL}, \
+    {NULL, "", "pods", NULL, "list", NULL}
+/* clang-format on */
 static const struct grant in_own[] = {
     {"The Secret of the managed certificates.", "", "secrets", NULL, "create", NULL},
     {NULL, "", "secrets", "backstop-certificates", "get, update, list, watch", NULL},
-    {"Whether pods of an older version still answer: new webhooks fail closed after that.", "apps", "deployments",
-     "backstop", "get", NULL},
-    {NULL, "", "pods", NULL, "list", NULL},
+    GRANTS_OF_ENFORCEMENT,
 };
 /* Of the account that the certificate Job runs as. */
 static const struct grant job_cluster[] = {
@@ -67,6 +71,42 @@ static const struct grant job_cluster[] = {
 static const struct grant job_own[] = {
     {"The Secret that the serving pods mount.", "", "secrets", NULL, "create", NULL},
     {NULL, "", "secrets", "backstop-certificates", "get, update", NULL},
+};
+
+/* Of the account that the Job after an install runs as (`backstop probe --enforce`). */
+static const struct grant probe_cluster[] = {
+    {"Which webhooks fail closed, in the webhook's own configurations.", GROUP_ADMISSION,
+     "mutatingwebhookconfigurations, validatingwebhookconfigurations", "backstop", "get, patch", NULL},
+    {"One that must be denied, as a dry run: nothing is stored.", GROUP_K0RDENT, "managementbackups", NULL, "create",
+     NULL},
+};
+static const struct grant probe_own[] = {GRANTS_OF_ENFORCEMENT};
+/* Of the account that the reports' CronJob runs as. Audit reads the kinds of facts.def in all namespaces, and less of what it
+ * only looks through; the system namespace's own it reads there. */
+static const struct grant reports_cluster[] = {
+    {"What is audited, in all namespaces, and what that rests on.", GROUP_K0RDENT,
+     "managementbackups, managements, releases, clusterdeployments, clustertemplates, credentials, regions", NULL,
+     "get, list, watch", NULL},
+    {NULL, GROUP_VELERO,
+     "backups, restores, schedules, backupstoragelocations, volumesnapshotlocations, deletebackuprequests", NULL,
+     "get, list, watch", NULL},
+    {NULL, "apps", "deployments", NULL, "list, watch", NULL},
+    {NULL, "apiextensions.k8s.io", "customresourcedefinitions", NULL, "get, list, watch", NULL},
+    {NULL, GROUP_ADMISSION, "mutatingwebhookconfigurations, validatingwebhookconfigurations", NULL, "list, watch",
+     NULL},
+    {NULL, "", "services", NULL, "list, watch", NULL},
+    {NULL, "", "namespaces", "kube-system", "get, list, watch", NULL},
+    {"The reports. RBAC cannot name what is created or listed.", "openreports.io", "reports, clusterreports", NULL,
+     "create", NULL},
+    {NULL, "openreports.io", "reports", NULL, "list", NULL},
+    {NULL, "openreports.io", "reports, clusterreports", "backstop", "get, update", NULL},
+    {NULL, "openreports.io", "reports", "backstop", "delete", NULL},
+};
+static const struct grant reports_system[] = {
+    {"Resource modifiers and policies.", "", "configmaps", NULL, "get, list, watch", NULL},
+    {"Names only: it asks for metadata.", "", "secrets", NULL, "list, watch", NULL},
+    {"Whether Velero's node agent runs.", "apps", "daemonsets", "node-agent", "list, watch", NULL},
+    {"Which version of Velero runs.", GROUP_VELERO, "serverstatusrequests", NULL, "create, get", NULL},
 };
 
 /* kind: Role, RoleBinding, ...; ns absent: for the whole cluster. */
@@ -185,10 +225,22 @@ static void write_evidence_in(const struct rbac_writer *writer, const struct set
     write_binding(writer, STR("backstop-evidence"), ns);
 }
 
+#define ROWS(grants) (grants), LENGTH_OF(grants)
+
+/* The two roles of an account of its own, called like it: for the cluster, and for one namespace. */
+static void write_job(const struct rbac_writer *webhook, struct str name, struct str ns, const struct grant *in_cluster,
+                      size_t cluster_count, const struct grant *in_ns, size_t ns_count)
+{
+    struct rbac_writer writer = *webhook;
+    writer.account = name;
+    write_role(&writer, name, STR(""), NULL, in_cluster, cluster_count);
+    write_role(&writer, name, ns, NULL, in_ns, ns_count);
+}
+
 /* With `job` the webhook's own account may write neither Secret nor configurations: that is what
  * the mode is for. */
-void rbac_write(const struct settings *settings, enum rbac_certificates certificates, struct str ns, struct str account,
-                struct buf *out)
+void rbac_write(const struct settings *settings, enum rbac_certificates certificates, unsigned jobs, struct str ns,
+                struct str account, struct buf *out)
 {
     const struct rbac_writer writer = {out, settings, certificates, account, ns};
     const struct str name = STR("backstop"), everywhere = {NULL, 0};
@@ -197,12 +249,13 @@ void rbac_write(const struct settings *settings, enum rbac_certificates certific
     write_lease(&writer, settings->system_namespace);
     if (certificates == RBAC_MANAGED)
         write_role(&writer, name, ns, NULL, in_own, LENGTH_OF(in_own));
-    if (certificates == RBAC_JOB) {
-        const struct str job = STR("backstop-certificates");
-        const struct rbac_writer job_writer = {out, settings, certificates, job, ns};
-        write_role(&job_writer, job, everywhere, NULL, job_cluster, LENGTH_OF(job_cluster));
-        write_role(&job_writer, job, ns, NULL, job_own, LENGTH_OF(job_own));
-    }
+    if (certificates == RBAC_JOB)
+        write_job(&writer, STR("backstop-certificates"), ns, ROWS(job_cluster), ROWS(job_own));
+    if (jobs & RBAC_PROBE)
+        write_job(&writer, STR("backstop-probe"), ns, ROWS(probe_cluster), ROWS(probe_own));
+    if (jobs & RBAC_REPORTS)
+        write_job(&writer, STR("backstop-reports"), settings->system_namespace, ROWS(reports_cluster),
+                  ROWS(reports_system));
     for (size_t i = 0; i < settings->evidence_count; i++)
         if (!seen_before(settings, i, false))
             write_evidence_in(&writer, settings, settings->evidence[i].ns);
@@ -213,6 +266,7 @@ enum { OUTPUT_LIMIT = 1024 * 1024 };
 struct rbac_options {
     const char *settings, *ns, *account;
     int certificates; /* of modes */
+    bool reports, probe;
 };
 
 static const struct option options[] = {
@@ -221,6 +275,9 @@ static const struct option options[] = {
      offsetof(struct rbac_options, ns)},
     {"certificates", 0, OPTION_CHOICE, "managed|job|cert-manager|secret", "who issues the certificates (managed)",
      offsetof(struct rbac_options, certificates)},
+    {"reports", 0, OPTION_FLAG, NULL, "also the roles of the CronJob that writes reports",
+     offsetof(struct rbac_options, reports)},
+    {"probe", 0, OPTION_FLAG, NULL, "also the roles of the Job after an install", offsetof(struct rbac_options, probe)},
     {"service-account", 0, OPTION_TEXT, "NAME", "what it runs as (backstop)", offsetof(struct rbac_options, account)},
 };
 
@@ -232,6 +289,9 @@ static const char details[] =
     "\n"
     "--certificates takes the modes of the chart. With managed the webhook may patch its webhook\n"
     "configurations; with job only the account backstop-certificates may; otherwise neither.\n"
+    "--reports adds the account backstop-reports of the CronJob that runs `audit -o openreports\n"
+    "--apply` (reports.enabled in the chart), --probe the account backstop-probe of the Job that runs\n"
+    "`probe --enforce` after an install.\n"
     "\n"
     "Rules name the plural of a resource: the entry's `resource`, else its kind in lower case with\n"
     "s, es or ies (RunAction: runactions). `kubectl api-resources` lists the real plurals.\n"
@@ -269,7 +329,8 @@ static int rbac_execute(const struct command *command, void *context, char **ope
         return EXIT_USAGE;
     BUF_SCOPED out;
     buf_init(&out, OUTPUT_LIMIT);
-    rbac_write(settings, modes[values->certificates], str_from(values->ns), str_from(values->account), &out);
+    unsigned jobs = (values->reports ? RBAC_REPORTS : 0u) | (values->probe ? RBAC_PROBE : 0u);
+    rbac_write(settings, modes[values->certificates], jobs, str_from(values->ns), str_from(values->account), &out);
     return command_print(command, &out);
 }
 

@@ -8,8 +8,8 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CHART = ROOT / "manifests/chart"
 NAMESPACE = "backstop-system"
-KUBE_VERSION = "1.36.0"
-SERVED = "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy"  # by that version; helm offline does not know it
+NEWEST = 36  # the minor version of Kubernetes that is rendered for
+SERVED = "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy"  # from 1.36 on; helm offline does not know it
 
 
 class Refused(Exception):
@@ -22,19 +22,20 @@ def path():
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def run(*args, values=None):
+def run(*args, values=None, minor=NEWEST):
     values = values or {}
     if not values.get("image") and not (values.get("global") or {}).get("imageRegistry"):
         values = {**values, "image": {"repository": "backstop"}}  # there is no default
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(values, file)
         file.flush()
-        done = subprocess.run([os.environ["HELM"], *args, "--values", file.name, "--kube-version", KUBE_VERSION],
+        done = subprocess.run([os.environ["HELM"], *args, "--values", file.name, "--kube-version", f"1.{minor}.0"],
                               capture_output=True, text=True)
     if done.returncode:
         raise Refused(done.stdout + done.stderr)
     return done.stdout
 
 
-def render_text(values=None, namespace=NAMESPACE):
-    return run("template", "backstop", str(CHART), "--namespace", namespace, "--api-versions", SERVED, values=values)
+def render_text(values=None, namespace=NAMESPACE, minor=NEWEST):
+    served = ["--api-versions", SERVED] if minor >= 36 else []
+    return run("template", "backstop", str(CHART), "--namespace", namespace, *served, values=values, minor=minor)

@@ -29,9 +29,9 @@ SELECTORS = ("k0rdent.mirantis.com/component", "controller.cert-manager.io/fao",
              "cluster.x-k8s.io/cluster-name", "helm.toolkit.fluxcd.io/name")
 
 
-def documents(values):
-    """The documents that helm renders, as text, without others' kinds."""
-    found = [d for d in helm.render_text(values).split("\n---\n") if "kind:" in d]
+def documents(values, cluster):
+    """The documents that helm renders for this API server, as text, without others' kinds."""
+    found = [d for d in helm.render_text(values, minor=cluster.minor).split("\n---\n") if "kind:" in d]
     return [d for d in found if not any(f"apiVersion: {f}" in d for f in FOREIGN)]
 
 
@@ -50,7 +50,7 @@ class Setup:
 
     def objects(self, values):
         """What helm renders, without others' kinds and, apart, the objects of hooks by hook."""
-        return self.split("\n---\n".join(documents(values)))
+        return self.split("\n---\n".join(documents(values, self.cluster)))
 
     def split(self, text):
         """The objects of a rendering, and those of its hooks by hook."""
@@ -94,11 +94,15 @@ class Setup:
 def case_taken(setup):
     """each rendering of the matrix is taken by the API server (--dry-run=server), with strict validation"""
     for name, values in GOOD.items():
-        texts = documents(values)
+        texts = documents(values, setup.cluster)
         answer = setup.cluster.kubectl("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-",
                                        stdin="\n---\n".join(texts))
         assert answer.code == 0 and "Warning" not in answer.err, (name, answer)
         assert len(answer.out.splitlines()) == len(texts) > 10, (name, answer)
+    printed = helm_at(setup.cluster, "install", "backstop", str(helm.CHART), "--dry-run=server", "--set",
+                      "image.repository=backstop,policies.mutate=true")
+    told, made = "policies.mutate has no effect here" in printed, "kind: MutatingAdmissionPolicy\n" in printed
+    assert (told, made) == ((True, False) if setup.cluster.minor < 36 else (False, True)), printed[-2000:]
 
 
 def case_installed(setup):
@@ -303,14 +307,15 @@ def rules_of(documents):
 
 
 def case_rbac_agrees(setup):
-    """`backstop rbac --certificates MODE --settings FILE` prints the roles that the chart renders for these"""
+    """`backstop rbac --certificates MODE --settings FILE --reports --probe` prints the roles that the chart renders for these"""
     evidence, file = GOOD["evidence of other engines"]["settings"], f"{setup.cluster.dir}/evidence.json"
     with open(file, "w") as f:
         json.dump({"apiVersion": "backstop.k0rdent.mirantis.com/v1alpha1", "kind": "Settings", **evidence}, f)
     for mode, settings in (({"mode": "managed"}, {}), ({"mode": "managed"}, evidence), ({"mode": "job"}, {}),
                            ({"mode": "cert-manager"}, {}),
                            ({"mode": "secret", "secretName": "own", "caBundle": "eA=="}, {})):
-        printed = subprocess.run([setup.binary, "rbac", "--certificates", mode["mode"],
+        jobs = mode["mode"] != "managed" or bool(settings)
+        printed = subprocess.run([setup.binary, "rbac", "--certificates", mode["mode"], *(["--reports", "--probe"] if jobs else []),
                                   *(["--settings", file] if settings else [])], capture_output=True, text=True, check=True)
         answer = setup.cluster.must("create", "--dry-run=client", "--validate=false", "-o", "json", "-f", "-", stdin=printed.stdout)
         wanted, decoder, rest = [], json.JSONDecoder(), answer.out.strip()
@@ -318,7 +323,8 @@ def case_rbac_agrees(setup):
             found, end = decoder.raw_decode(rest)
             rest = rest[end:].lstrip()
             wanted += found["items"] if found["kind"] == "List" else [found]
-        rendered = rules_of(setup.objects({"certificates": mode, "probeJob": {"enabled": False}, "settings": settings})[0])
+        rendered = rules_of(setup.objects({"certificates": mode, "probeJob": {"enabled": jobs}, "settings": settings,
+                                           "reports": {"enabled": jobs}})[0])
         assert rules_of(wanted) == rendered, (mode, set(rules_of(wanted)) ^ set(rendered))
 
 

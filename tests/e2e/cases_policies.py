@@ -11,7 +11,7 @@ import urllib.request
 import ssl
 
 from cases_chart import Setup as Chart
-from control_plane import ROOT, wait_until
+from control_plane import ROOT, Skip, wait_until
 from webhook import NAMESPACE, is_called, managementbackup
 
 CASES = f"{ROOT}/tests/golden/cases"
@@ -268,6 +268,8 @@ def golden_files():
 
 def case_completes(setup):
     """without a webhook the mutating policy makes of each golden Restore what the webhook makes of it, or leaves it alone"""
+    if setup.cluster.minor < 36:
+        raise Skip("the API server serves MutatingAdmissionPolicies in v1 from Kubernetes 1.36 on")
     client, files = Client(setup.cluster), golden_files()
     cases = [c for s in (False, True) for c in restores(files, s)]
     last = next(c[2] for c in cases if c[0] == "rs-03-azure-exclusions-missing")
@@ -344,6 +346,8 @@ def case_told_once(setup):
 
 def case_completed_once(setup):
     """beside the webhook the mutating policy adds nothing twice: the Restores are what the webhook alone makes of them"""
+    if setup.cluster.minor < 36:
+        raise Skip("MutatingAdmissionPolicies are in Kubernetes 1.36")
     assert hasattr(setup, "left"), "runs after the case without a webhook, and the webhook's own"
     cluster, same = setup.cluster, 0
     wait_until("the webhook to be called", lambda: is_called(cluster), 30)

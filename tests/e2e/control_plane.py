@@ -19,7 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 class Skip(Exception):
-    """Raised by a Setup: what its cases need is not on this machine."""
+    """Raised by a Setup or a case: what it needs is not on this machine, or not in this version of Kubernetes."""
 
 
 PORTS = range(12000, 32000)  # below those that the kernel gives to clients, so that none takes one before its server does

@@ -99,7 +99,7 @@ def run_file(module, cases, assets, binary, prefix=""):
 
 
 def run_cases(module, cases, cluster, binary, prefix=""):
-    passed, setup = 0, None
+    passed, skipped, setup = 0, 0, None
     try:
         cluster.start()
         setup = module.Setup(cluster, binary)
@@ -110,9 +110,12 @@ def run_cases(module, cases, cluster, binary, prefix=""):
                 case(setup)
                 passed += 1
                 print(f"ok    {prefix}{title(module, case)} ({time.monotonic() - start:.1f} s)", flush=True)
+            except Skip as reason:
+                skipped += 1
+                print(f"skip  {prefix}{title(module, case)}: {reason}", flush=True)
             except Exception:  # noqa: BLE001 - a failing case must not stop the others
                 print(f"FAIL  {prefix}{title(module, case)}\n{traceback.format_exc()}", flush=True)
-        return passed, len(cases) - passed
+        return passed, len(cases) - passed - skipped
     except Skip as reason:
         print(f"skip  {module.__name__[6:]}: {reason}", flush=True)
         return passed, 0

@@ -51,7 +51,6 @@ class Replica:
         self.cluster.ports[self.index] = self.port if present else None
         if self.cluster.follows_endpoints():
             self.old_endpoint(present)
-            return
         self.cluster.must("apply", "-f", "-", stdin={
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "FQDN",
             "metadata": {"name": f"backstop-{self.index}", "namespace": NAMESPACE,

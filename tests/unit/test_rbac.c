@@ -27,7 +27,7 @@ static struct yaml_document *printed(struct arena *arena, const char *yaml)
     CU_ASSERT_FATAL(settings != NULL);
     BUF_SCOPED out;
     buf_init(&out, FILE_LIMIT);
-    rbac_write(settings, RBAC_MANAGED, STR("backstop-system"), STR("backstop"), &out);
+    rbac_write(settings, RBAC_MANAGED, 0, STR("backstop-system"), STR("backstop"), &out);
     shared_release(&settings->shared);
     return documents_of(arena, arena_copy(arena, buf_str(&out)));
 }
