@@ -98,9 +98,10 @@ struct rehearse_served {
 };
 bool rehearse_served_by_cluster(struct rehearse_served *served, struct kube_client *client,
                                 struct error *error) MUST_CHECK;
-/* The same from the beginning, until these CRDs (PLURAL.GROUP) are served, too; for a drill, after it wrote them. */
+/* The same from the beginning, until these CRDs (PLURAL.GROUP) are served, too; for a drill, after it wrote them.
+ * `problems` has one text for each afterwards: empty, or why the API server will never serve it. */
 bool rehearse_wait_served(struct rehearse_served *served, struct kube_client *client, const struct strlist *crds,
-                          struct error *error) MUST_CHECK;
+                          struct strlist *problems, struct error *error) MUST_CHECK;
 void rehearse_served_by_kubernetes(struct rehearse_served *served); /* its own kinds: a cluster without any CRD */
 void rehearse_served_add_crd(struct rehearse_served *served, struct json_object *crd, const struct rehearse_item *item);
 /* What Velero's discovery makes of a name in a list: plural, singular, Kind or short name, with its group, a prefix of

@@ -24,13 +24,19 @@ static enum rehearse_evidence run_evidence(const struct rehearse_state *run, boo
     return run->stores ? REHEARSE_BY_WRITE : stand_in ? REHEARSE_BY_STAND_IN : REHEARSE_BY_DRY_RUN;
 }
 
+/* Of the object's kind, in the backup; or NULL. */
+static const struct rehearse_item *judged_crd(const struct judged *judged)
+{
+    return rehearse_resource_item(
+        rehearse_contents_resource(judged->run->contents, STR("customresourcedefinitions.apiextensions.k8s.io")),
+        STR(""), judged->item->resource->name);
+}
+
 /* A webhook is called before the object is converted: without it, the object would be refused all the same. */
 static bool judge_conversion(const struct judged *judged)
 {
     struct error ignored;
-    struct rehearse_resource *crds =
-        rehearse_contents_resource(judged->run->contents, STR("customresourcedefinitions.apiextensions.k8s.io"));
-    const struct rehearse_item *item = rehearse_resource_item(crds, STR(""), judged->item->resource->name);
+    const struct rehearse_item *item = judged_crd(judged);
     struct json_object *crd = item && item->outcome == REHEARSE_CREATED
                                   ? rehearse_item_read(judged->run->contents, item, judged->arena, &ignored)
                                   : NULL;
@@ -258,9 +264,12 @@ static bool judge_version_is_served(const struct judged *judged)
     struct rehearse_state *run = judged->run;
     struct rehearse_item *item = judged->item;
     if (!judged->kind) {
+        const struct rehearse_item *crd = judged_crd(judged);
         run_outcome(run, item, REHEARSE_REFUSED, REHEARSE_BY_PLAN, "nothing serves %.*s: its CRD is %s",
                     STR_ARG(item->resource->name),
-                    run->client ? "neither in the cluster nor restored" : "not restored");
+                    crd && crd->outcome == REHEARSE_REFUSED ? "refused"
+                    : run->client                           ? "neither in the cluster nor restored"
+                                                            : "not restored");
         run_cause(run, item, item->resource->name, "nothing serves %.*s", STR_ARG(item->resource->name));
         return false;
     }

@@ -27,35 +27,90 @@ static bool crd_is_served(const struct rehearse_served *served, struct str crd)
     return rehearse_served_exactly(served, group, plural) != NULL;
 }
 
-/* Discovery is asked anew each time. A CRD whose names are taken by another is never served:
- * hence a limit. */
+/* Whether it may still come to be served; *problem says why not, or is empty where none of its versions is to be. The
+ * API server's controllers write these conditions once they have looked at a CRD, and "Established" follows. */
+static bool crd_may_come(struct kube_client *client, struct arena *arena, struct str name, struct str *problem)
+{
+    static const struct kube_resource crds = {.group = STR_INIT("apiextensions.k8s.io"),
+                                              .version = STR_INIT("v1"),
+                                              .plural = STR_INIT("customresourcedefinitions"),
+                                              .kind = STR_INIT("CustomResourceDefinition")};
+    static const struct {
+        const char *type, *status;
+    } never[] = {{"NamesAccepted", "False"},
+                 {"NonStructuralSchema", "True"},
+                 {"KubernetesAPIApprovalPolicyConformant", "False"}};
+    struct error error;
+    struct json_object *crd = NULL;
+    bool served = false;
+    *problem = STR("");
+    if (!kube_get(client, arena, &crds, STR(""), name, &crd, &error))
+        return true; /* the discovery that follows tells whether the API server lives */
+    struct json_object *conditions = json_path(crd, "status.conditions"), *versions = json_path(crd, "spec.versions");
+    for (size_t i = 0; i < json_len(conditions); i++) {
+        struct json_object *condition = json_item(conditions, i);
+        struct str type = json_get_str(condition, "type"), status = json_get_str(condition, "status");
+        for (size_t k = 0; k < LENGTH_OF(never); k++)
+            if (str_is(type, never[k].type) && str_is(status, never[k].status)) {
+                *problem = arena_printf(arena, "%.*s (%.*s)", STR_ARG(json_get_str(condition, "message")),
+                                        STR_ARG(json_get_str(condition, "reason")));
+                return false;
+            }
+    }
+    for (size_t i = 0; i < json_len(versions); i++)
+        served = served || json_get_bool(json_item(versions, i), "served");
+    return served;
+}
+
+/* Discovery is asked anew each time, and of what it lacks the CRD. */
 bool rehearse_wait_served(struct rehearse_served *served, struct kube_client *client, const struct strlist *crds,
-                          struct error *error)
+                          struct strlist *problems, struct error *error)
 {
     struct arena *arena = served->arena;
-    struct str missing = {NULL, 0};
+    bool *done = arena_array(arena, crds->len + 1, sizeof *done);
     int64_t until = stage_until();
+    size_t missing = 0;
+    *problems = (struct strlist){0};
+    for (size_t i = 0; i < crds->len; i++)
+        strlist_add(arena, problems, STR(""));
+    if (!done || problems->len < crds->len)
+        return error_set(error, 500, "out of memory");
     do {
         *served = (struct rehearse_served){.arena = arena};
         if (!rehearse_served_by_cluster(served, client, error))
             return false;
-        missing = (struct str){NULL, 0};
-        for (size_t i = 0; i < crds->len && !missing.ptr; i++)
-            missing = crd_is_served(served, crds->items[i]) ? missing : crds->items[i];
-    } while (missing.ptr && stage_pause(until));
-    if (!missing.ptr)
-        return true;
-    return error_set(error, 504, "the drill's API server does not serve CRD %.*s after %d s: its names may be taken",
-                     STR_ARG(missing), STAGE_SECONDS);
+        for (missing = 0; missing < crds->len; missing++)
+            if (!done[missing] && !crd_is_served(served, crds->items[missing]) &&
+                crd_may_come(client, arena, crds->items[missing], &problems->items[missing]))
+                break;
+            else
+                done[missing] = true;
+    } while (missing < crds->len && stage_pause(until));
+    return missing == crds->len || error_set(error, 504, "the drill's API server does not serve CRD %.*s after %d s",
+                                             STR_ARG(crds->items[missing]), STAGE_SECONDS);
 }
 
+/* Velero waits for a CRD that it has restored, counts an error for one that is not served, and goes on. */
 bool run_wait_for_crds(struct rehearse_state *run, struct error *error)
 {
-    struct strlist created = {0};
+    struct strlist created = {0}, problems;
     for (size_t i = 0; i < run->plan->crds; i++)
         if (run->plan->items[i]->outcome == REHEARSE_CREATED)
             strlist_add(run->arena, &created, run->plan->items[i]->name);
-    return rehearse_wait_served(run->served, run->client, &created, error);
+    if (!rehearse_wait_served(run->served, run->client, &created, &problems, error))
+        return false;
+    for (size_t i = 0, at = 0; i < run->plan->crds && at < created.len; i++) {
+        struct rehearse_item *item = run->plan->items[i];
+        if (!str_eq(item->name, created.items[at]))
+            continue;
+        struct str problem = problems.items[at++];
+        if (problem.len) {
+            run_outcome(run, item, REHEARSE_REFUSED, REHEARSE_BY_WRITE, "it is stored, but never served: %.*s",
+                        STR_ARG(problem));
+            run_cause(run, item, STR(""), "CRDs that are never served: %.*s", STR_ARG(problem));
+        }
+    }
+    return true;
 }
 
 /* ---- admission ----------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tarfile
+import time
 
 from control_plane import ROOT, wait_until
 
@@ -139,6 +140,27 @@ def case_outcomes(setup):
     assert [each["objects"] for each in dead] == [2], report["causes"]
     assert "v1.3" in report["server"] and "no controller" in " ".join(report["notes"]), report
     assert found["z-1"]["evidence"] == "webhook in the backup" and found["w"]["evidence"].startswith("write to"), found
+
+
+def case_never_served(setup):
+    """a CRD that the API server will never serve is found by its conditions, at once, and the drill goes on without its objects"""
+    crds = "customresourcedefinitions.apiextensions.k8s.io"
+    contents = archive(f"{setup.cluster.dir}/taken.tar.gz", *((crds, each) for each in (
+        crd("kings", "King"), crd("queens", "Queen"), crd("royals", "King"), {**crd("unborn", "Unborn"), "spec": {
+            **crd("unborn", "Unborn")["spec"], "versions": [{**crd("unborn", "Unborn")["spec"]["versions"][0], "served": False}]}})),
+        ("namespaces", thing("v1", "Namespace", "shop")), custom("kings", "King", "k"), custom("royals", "King", "r"))
+    given = f"{setup.cluster.dir}/taken.yaml"
+    with open(given, "w") as file:
+        json.dump({"apiVersion": "v1", "kind": "List", "items": [crd("others", "Queen"), crd("more", "Queen")]}, file)
+    begun = time.monotonic()
+    done = setup.drill("-o", "json", "--contents", contents, "--crds", given)
+    assert time.monotonic() - begun < 55, "waited for what does not come"
+    report, found = reported(done)
+    refused = {name: each["reason"] for name, each in found.items() if each["outcome"] == "refused"}
+    assert set(refused) == {"royals.example.com", "r", "queens.example.com"}, (refused, done.stderr)
+    assert 'never served: "KingList" is already in use' in refused["royals.example.com"], refused
+    assert refused["r"] == "nothing serves royals.example.com: its CRD is refused", refused
+    assert any("CRD more.example.com is installed, but never served" in note for note in report["notes"]), report["notes"]
 
 
 def case_suggested(setup):
@@ -327,7 +349,7 @@ def case_usage(setup):
     empty = f"{setup.cluster.dir}/none.yaml"
     with open(empty, "w") as file:
         json.dump(thing("v1", "ConfigMap", "c"), file)
-    for args, words in ((["--record"], "--record"), (["--no-impersonation"], "--no-impersonation"),
+    for args, words in ((["--record"], "--record"), (["--no-impersonation"], "--no-impersonation"), (["--rate", "9"], "--rate"), (["--concurrency", "2"], "--rate"),
                         (["--crds", empty], "there is no CustomResourceDefinition"), (["--crds", "/nonexistent"], "/nonexistent"),
                         (["--crds", ""], "--crds is empty"),
                         (["-n", "a,b"], "is not a name of a namespace")):

@@ -134,6 +134,10 @@ runs 2 rehearse ""
 has err 'BACKUP is empty'
 runs 2 rehearse --contents .
 has err 'is a folder'
+runs 2 rehearse --contents plain.tar.gz --rate 0
+has err '--rate must be from 1 to 100000'
+runs 2 rehearse --contents plain.tar.gz --rate 50 --against-crds
+has err 'cannot be used with --against-crds, which writes one object after another'
 runs 2 rehearse --contents plain.tar.gz --crds x
 has err 'add --against-crds'
 runs 0 rehearse --help

@@ -106,6 +106,21 @@ static bool drill_install_left_out(struct rehearsal *rehearsal, struct strlist *
     return true;
 }
 
+/* A cluster may have a CRD that it does not serve, too; its objects are then refused. */
+static bool drill_wait_for(struct rehearsal *rehearsal, const struct strlist *installed, struct error *error)
+{
+    struct strlist problems;
+    if (!rehearse_wait_served(&rehearsal->served, rehearsal->client, installed, &problems, error))
+        return false;
+    for (size_t i = 0; i < installed->len; i++) {
+        struct str note = arena_printf(rehearsal->arena, "CRD %.*s is installed, but never served: %.*s",
+                                       STR_ARG(installed->items[i]), STR_ARG(problems.items[i]));
+        if (problems.items[i].len && !strlist_has(&rehearsal->notes, note))
+            strlist_add(rehearsal->arena, &rehearsal->notes, note);
+    }
+    return true;
+}
+
 static bool drill_make_namespace(struct rehearsal *rehearsal, struct error *error)
 {
     struct json_object *metadata, *object = json_own(rehearsal->arena, json_object_new_object());
@@ -148,11 +163,10 @@ bool rehearsal_drill(struct rehearsal *rehearsal, const struct option_list *file
             if (!drill_install_file(rehearsal, files->items[i], &installed, error))
                 return false;
         /* What the Restore takes rests on what is served; what is served, on what it leaves out. */
-        return rehearse_wait_served(&rehearsal->served, rehearsal->client, &installed, error) &&
+        return drill_wait_for(rehearsal, &installed, error) &&
                rehearse_plan_make(&rehearsal->plan, rehearsal->contents, &rehearsal->restore, &rehearsal->served,
                                   rehearsal->arena, error) &&
-               drill_install_left_out(rehearsal, &installed, error) &&
-               rehearse_wait_served(&rehearsal->served, rehearsal->client, &installed, error);
+               drill_install_left_out(rehearsal, &installed, error) && drill_wait_for(rehearsal, &installed, error);
     }
     *log = rehearse_drill_log(rehearsal->drill, rehearsal->arena);
     return false;

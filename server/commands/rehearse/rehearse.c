@@ -23,7 +23,8 @@ struct rehearse_options {
     const char *restore, *contents, *settings, *ns, *ca_file;
     bool insecure, all, suggest, plain, as_me, record, drill;
     struct option_list crds;
-    int64_t concurrency, rate, max_size; /* 0: the default */
+    int64_t concurrency, rate; /* -1: not given, the default */
+    int64_t max_size;
 };
 
 #define AT(member) offsetof(struct rehearse_options, member)
@@ -116,9 +117,10 @@ static void progress_tell(void *context, size_t done, size_t total)
 
 static int rehearse_check_options(const struct command *command, const struct rehearse_options *values)
 {
-    if (values->concurrency < 1 || values->concurrency > CONCURRENCY_MAX)
+    bool paced = values->concurrency >= 0 || values->rate >= 0;
+    if (values->concurrency == 0 || values->concurrency > CONCURRENCY_MAX)
         return command_fail(command, "--concurrency must be from 1 to %d", CONCURRENCY_MAX);
-    if (values->rate < 1 || values->rate > 100000 || values->max_size < 1 || values->max_size > 1024 * 1024)
+    if (values->rate == 0 || values->rate > 100000 || values->max_size < 1 || values->max_size > 1024 * 1024)
         return command_fail(command, "--rate must be from 1 to 100000, and --max-size from 1 to 1048576");
     const char *const files[] = {values->contents, values->restore, values->ns};
     static const char *const names[] = {"--contents", "--restore", "--namespace"};
@@ -135,6 +137,9 @@ static int rehearse_check_options(const struct command *command, const struct re
                             "--record keeps the answers of a real cluster; it cannot be used with --against-crds");
     if (values->crds.len && !values->drill)
         return command_fail(command, "--crds is for a drill; add --against-crds");
+    if (values->drill && paced)
+        return command_fail(command, "--rate and --concurrency spare a real cluster; they cannot be used with "
+                                     "--against-crds, which writes one object after another, as Velero does");
     if (values->drill && values->as_me)
         return command_fail(command, "--no-impersonation cannot be used with --against-crds, which asks as Velero");
     return terminal_check(command, &values->terminal);
@@ -173,8 +178,8 @@ static bool rehearse_judge(struct rehearsal *rehearsal, const struct rehearse_op
     const struct rehearse_cluster cluster = {.client = client,
                                              .as_velero = rehearsal->velero || rehearsal->drill,
                                              .stores = rehearsal->drill != NULL,
-                                             .concurrency = (unsigned)values->concurrency,
-                                             .rate = (unsigned)values->rate};
+                                             .concurrency = values->concurrency < 0 ? 0 : (unsigned)values->concurrency,
+                                             .rate = values->rate < 0 ? 0 : (unsigned)values->rate};
     return rehearse_plan_make(&rehearsal->plan, rehearsal->contents, &rehearsal->restore, &rehearsal->served,
                               rehearsal->arena, error) &&
            rehearse_run(&rehearsal->plan, rehearsal->contents, &rehearsal->restore, &rehearsal->served, &cluster,
@@ -336,6 +341,6 @@ const struct command command_rehearse = {
     .asks_cluster = true,
     .connection = offsetof(struct rehearse_options, connection),
     .body = rehearse_execute,
-    COMMAND_DEFAULTS(struct rehearse_options, .concurrency = 8, .rate = 50, .max_size = SIZE_DEFAULT,
+    COMMAND_DEFAULTS(struct rehearse_options, .concurrency = -1, .rate = -1, .max_size = SIZE_DEFAULT,
                      .terminal.width = -1),
 };
