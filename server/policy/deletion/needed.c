@@ -199,30 +199,40 @@ static bool deletion_is_newest_rollback(struct deletion_question *question, stru
     return true;
 }
 
+/* Another cluster's backup says nothing of whether this one can be restored, and whether that cluster has more elsewhere
+ * is not known here. */
 static struct str deletion_last_message(const struct deletion_question *question)
 {
     struct arena *arena = question->arena;
-    struct str region = question->backup->region, of = STR("");
+    struct str region = question->backup->region, of = STR(""), is = STR("is");
+    bool foreign = region.len == 0 && backup_is_foreign(question->inventory, question->backup);
     long long kept = (long long)question->settings->backups_keep_last;
     bool expired = deletion_is_expired(question->backup, question->now);
     const char *still = question->going ? " that is not already being deleted" : "";
     const char *stay = question->going ? " that are not already being deleted" : "";
     if (region.len)
         of = arena_printf(arena, " of region %.*s", STR_ARG(arena_quote(arena, region)));
+    else if (foreign)
+        of = STR(" here");
     else if (question->foreign)
         of = STR(" of this cluster");
+    if (foreign)
+        is = arena_printf(arena, "is of another cluster (%.*s) and",
+                          STR_ARG(arena_quote(arena, backup_recorded(question->backup, ANNOTATION_CLUSTER_ID))));
     const char *kind = region.len ? "" : "management ";
     if (kept > 1)
-        return arena_printf(arena, "is one of the %s %lld Completed %sbackups%.*s%s (settings backups.keepLast), so %s",
-                            expired ? "newest" : "last", kept, kind, STR_ARG(of), stay,
+        return arena_printf(arena,
+                            "%.*s one of the %s %lld Completed %sbackups%.*s%s (settings backups.keepLast), so %s",
+                            STR_ARG(is), expired ? "newest" : "last", kept, kind, STR_ARG(of), stay,
                             expired ? "it stays until newer ones are Completed" : "take a new one first");
     if (expired)
-        return arena_printf(arena, "is the newest Completed %sbackup%.*s%s, so it stays until a newer one is Completed",
-                            kind, STR_ARG(of), still);
-    return arena_printf(
-        arena,
-        "is the last Completed %sbackup%.*s%s: without it %s cluster cannot be restored, so take a new one first", kind,
-        STR_ARG(of), still, region.len ? "that" : "this");
+        return arena_printf(arena,
+                            "%.*s the newest Completed %sbackup%.*s%s, so it stays until a newer one is Completed",
+                            STR_ARG(is), kind, STR_ARG(of), still);
+    return arena_printf(arena, "%.*s the last Completed %sbackup%.*s%s: %s", STR_ARG(is), kind, STR_ARG(of), still,
+                        foreign      ? "this cluster has none of its own, so take one first"
+                        : region.len ? "without it that cluster cannot be restored, so take a new one first"
+                                     : "without it this cluster cannot be restored, so take a new one first");
 }
 
 /* Why a backup that says Completed was not counted. */
