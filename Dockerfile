@@ -18,10 +18,12 @@ ENTRYPOINT ["/backstop"]
 CMD ["serve"]
 ARG VERSION=unknown
 ARG REVISION=unknown
+ARG SOURCE=
 ARG CREATED=1970-01-01T00:00:00Z
 LABEL org.opencontainers.image.title="backstop" \
       org.opencontainers.image.description="The admission webhook that keeps a k0rdent management cluster restorable" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="$SOURCE" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.created="$CREATED"

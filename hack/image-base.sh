@@ -1,10 +1,10 @@
 #!/bin/sh
-# image-base.sh: the base that the Dockerfile builds in, on a machine that reaches no image registry.
-# Nothing is done when the engine has debian:bookworm-slim or can pull it; else a minimal Debian 12 is made with
+# image-base.sh [NAME]: the base that the Dockerfile builds in, on a machine that reaches no image registry.
+# Nothing is done when the engine has debian:bookworm-slim (NAME) or can pull it; else a minimal Debian 12 is made with
 # debootstrap (as root) and imported under that name. The shipped image is FROM scratch: the base only builds it.
 set -eu
 docker=${DOCKER:-docker}
-base=debian:bookworm-slim
+base=${1:-debian:bookworm-slim}
 
 if ! $docker info >/dev/null 2>&1; then
   echo "image-base: no container engine answers ($docker info); hack/install-deps.sh image installs Debian's" >&2

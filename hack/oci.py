@@ -3,14 +3,17 @@
 
   oci.py image OUT.tar --version V --revision R --created TIME ARCH=ROOT.tar...   the container image, an index of architectures
   oci.py chart OUT.tar CHART.tgz REPOSITORY.yml    the Helm chart as a registry holds it, and Artifact Hub's file beside it
+  oci.py docker FILE.tar NAME:TAG ARCH             one architecture's image as `docker save` writes it, for `docker load`
   oci.py check FILE.tar...                         every descriptor leads to a blob of its size and digest, and no blob is left
 
-How the image runs (user, ports, entry point, labels) is read from the last stage of the Dockerfile."""
+How the image runs (user, ports, entry point, labels) is read from the last stage of the Dockerfile. SOURCE_URL is where the
+repository is."""
 import argparse
 import gzip
 import hashlib
 import io
 import json
+import os
 import pathlib
 import re
 import shlex
@@ -87,7 +90,8 @@ def dockerfile(values):
 
 def image(options):
     layout, manifests = Layout(), []
-    values = {"VERSION": options.version, "REVISION": options.revision, "CREATED": options.created}
+    values = {"VERSION": options.version, "REVISION": options.revision, "CREATED": options.created,
+              "SOURCE": os.environ.get("SOURCE_URL", "")}
     run = dockerfile(values)
     for word in options.roots:
         architecture, path = word.split("=", 1)
@@ -126,6 +130,21 @@ def chart(options):
                       annotations={TITLE: "artifacthub-repo.yml"})
     manifests.append(layout.manifest(empty, [hub], None, annotations={"org.opencontainers.image.ref.name": "artifacthub.io"}))
     layout.write(options.out, manifests)
+
+
+def saved(options):
+    """Docker loads no OCI layout, or not every engine does."""
+    for descriptor, _, config, (layer,) in images(read(options.layout)):
+        if descriptor["platform"]["architecture"] == options.architecture:
+            plain = gzip.decompress(layer)
+            manifest = [{"Config": "config.json", "RepoTags": [options.name], "Layers": ["layer.tar"]}]
+            with tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.USTAR_FORMAT) as tar:
+                for name, content in (("config.json", config), ("layer.tar", plain), ("manifest.json", canonical(manifest))):
+                    member = entry(name, tarfile.REGTYPE, 0o644)
+                    member.size = len(content)
+                    tar.addfile(member, io.BytesIO(content))
+            return
+    raise Problem(f"{options.layout} has no image for {options.architecture}")
 
 
 # ---- checks, and reading ----------------------------------------------------------------
@@ -208,6 +227,10 @@ def main():
     one = commands.add_parser("chart")
     one.set_defaults(run=chart)
     for name in ("out", "package", "repository"):
+        one.add_argument(name)
+    one = commands.add_parser("docker")
+    one.set_defaults(run=saved)
+    for name in ("layout", "name", "architecture"):
         one.add_argument(name)
     one = commands.add_parser("check")
     one.set_defaults(run=check)

@@ -7,7 +7,7 @@ DIST     := build/dist
 image: ## Build the container image (IMAGE=backstop:VERSION)
 	hack/image.sh $(IMAGE) $(VERSION)
 
-image-test: ## Build it twice, compare, look inside, run it under the tightest flags (IMAGE_TEST_ARGS=--help)
+image-test: ## Build it twice, compare, look inside, run it under the tightest flags and in the chart's pods (IMAGE_TEST_ARGS=--help)
 	tests/image/run.py --image $(IMAGE) --version $(VERSION) $(IMAGE_TEST_ARGS)
 
 sbom: ## SPDX of the image's files: build/dist/backstop-VERSION.spdx.json

@@ -5,6 +5,7 @@ How a block is marked (CONTRIBUTING.md tells writers):
   ```console            run, in a folder that the page's blocks share; what is shown below a command must be what it
                         prints, where `...` stands for anything and a line of it for any lines
   ```console cluster    needs a cluster or a registry: not run
+  ```console image      needs a container engine: run by make image-test
   ```console ci         run by the CI itself: the command must be in .ci/run or a prerequisite of what is
   ```console demo       the whole output of `make demo`; it may differ in times of day only
   ```console demo part  some commands of `make demo`, each with its whole output
@@ -164,7 +165,7 @@ def transcript(lines, mark, folder, environment, count):
                 run(command, shown, folder, environment)
             except Old as problem:
                 old, shown = old or problem, problem.lines
-        elif mark != "cluster":
+        elif mark not in ("cluster", "image"):
             raise Problem(f'no mark "{mark}"')
         fresh += shown
         count["ran" if mark == "" else "unrun"] += 1

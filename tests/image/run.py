@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""Builds the image twice, compares, looks inside, and runs it under the flags of a strict cluster.
+"""Builds the image twice, compares, looks inside, runs it under the flags of a strict cluster, and every pod of the chart in it.
 
-  run.py [--image NAME] [--version V] [--no-build] [--once]
+  run.py [--image NAME] [--version V] [--no-build | --once | --layout FILE]
 
-Needs a Docker engine (DOCKER, DOCKER_HOST). --no-build tests the image as it is; --once builds only once."""
+Needs an engine (DOCKER=podman, DOCKER_HOST). --no-build tests the image as it is; --once builds only once; --layout loads
+this machine's image from a release's backstop-image-*.oci.tar."""
 import argparse
 import contextlib
 import io
 import json
 import os
 import pathlib
+import re
+import shlex
 import shutil
 import socket
 import ssl
@@ -17,10 +20,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "hack"))
 sys.dont_write_bytecode = True
+import chart  # noqa: E402
 import demo  # noqa: E402
 import sbom  # noqa: E402
 from dockertar import Image  # noqa: E402
@@ -103,6 +108,13 @@ class Container:
     def __exit__(self, *_):
         docker("rm", "--force", self.id)
 
+    def health_get(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.health}{path}", timeout=10) as answer:
+            return answer.read()
+
+    def logs(self):
+        return subprocess.run([DOCKER, "logs", self.id], capture_output=True, text=True).stderr
+
     def state(self):
         return json.loads(docker("inspect", self.id))[0]["State"]
 
@@ -122,10 +134,10 @@ def twins(world):
     if not world.twin:
         return "skipped: built once"
     def timeless(image):
-        config = json.loads(json.dumps(image.config))
-        config.pop("created")
-        for step in config["history"]:
-            step.pop("created")
+        """What OCI has of a configuration; engines add the ids and the time of their build."""
+        config = {name: image.config[name] for name in ("architecture", "os", "rootfs", "config", "history")}
+        config["config"] = {name: config["config"].get(name) for name in ("User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "WorkingDir", "Labels", "Volumes", "StopSignal")}
+        config["history"] = [step["created_by"] for step in config["history"]]
         return config
     assert [len(x) for x in world.image.layers] == [len(x) for x in world.twin.layers]
     assert world.image.layers == world.twin.layers, "a layer differs"
@@ -176,10 +188,27 @@ def links(world):
             assert target in world.image.members, f"{name} -> {member.linkname}"
 
 
+@shows("what the loader loads is what is there, and the libraries linked in are listed with the versions that the binary tells")
+def libraries(world):
+    there = {"/" + name for name in world.image.content if ".so" in name}
+    code, text = world.once("--list", "/backstop", flags=("--entrypoint", next(name for name in there if "/ld-linux" in name)))
+    loaded = {os.path.normpath(path) for path in re.findall(r"(/\S+)(?: => \S+)? \(0x", text)}
+    assert code == 0 and {os.path.basename(path) for path in loaded} == {os.path.basename(path) for path in there}, (loaded, there)
+    listed = {name[len(sbom.STATUS):]: sbom.stanza(content.decode())["Version"] for name, content in world.image.content.items()
+              if name.startswith(sbom.STATUS) and not name.endswith(".md5sums")}
+    said = json.loads(world.once("version", "-o", "json")[1])
+    for library, package in {"libmicrohttpd": "libmicrohttpd-dev", "gnutls": "libgnutls28-dev", "openssl": "libssl-dev", "json-c": "libjson-c-dev",
+                             "libcurl": "libcurl4-openssl-dev", "libyaml": "libyaml-dev"}.items():
+        assert re.match(rf"(\d+:)?{re.escape(said[library])}[-+~]", listed[package]), (library, said, listed)
+    return f"{len(there)} files, {len(listed)} packages"
+
+
 @shows("user, entry point and labels are as they should be")
 def configuration(world):
     config, labels = world.image.config["config"], world.image.labels
     assert config["User"] == "65532:65532" and config["Entrypoint"] == ["/backstop"] and config["Cmd"] == ["serve"]
+    assert set(config["ExposedPorts"]) == {"9443/tcp", "8080/tcp"}
+    assert labels.get("org.opencontainers.image.source", "") == os.environ.get("SOURCE_URL", ""), labels
     assert labels["org.opencontainers.image.version"] == world.version
     code, text = world.once("version", "-o", "json")
     said = json.loads(text)
@@ -208,10 +237,73 @@ def zones(world):
 
 # ---- running it ------------------------------------------------------------------------
 
+@shows("every command answers in it, as a user that it does not know, too")
+def verbs(world):
+    commands = re.findall(r"^  ([a-z-]+) +", world.once("help")[1], re.M)
+    assert len(commands) > 12 and "serve" in commands, commands
+    for command in commands:
+        code, text = world.once(command, "--help", flags=("--user", "1000680000:0"))
+        assert code == 0 and text.startswith(f"backstop {command} - "), (command, code, text)
+    return f"{len(commands)} commands"
+
+
+@shows("what the pages show of commands that need no cluster is what it prints")
+def pages(world):
+    wrapper = world.work + "/bin/backstop"
+    os.makedirs(os.path.dirname(wrapper))
+    with open(wrapper, "w") as f:
+        f.write(f"""#!/bin/sh
+# The pages' folder, its clock and environment, and who writes into the folder, are handed on.
+exec {shlex.join([DOCKER, "run", "--rm", "--interactive", "--network", "none", *RESTRICTED])} --user "$(id -u):$(id -g)" \\
+  --volume "$PWD:$PWD" --volume {shlex.quote(f"{ROOT}:{ROOT}:ro")} --workdir "$PWD" \\
+  $(env | sed -n 's/^\\(BACKSTOP_[A-Z_]*\\|NO_COLOR\\|TZ\\|LC_ALL\\|HOME\\|KUBECONFIG\\)=.*/--env \\1/p') {shlex.quote(world.name)} "$@"
+""")
+    os.chmod(wrapper, 0o755)
+    shown = [str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").glob("*.md"))
+             if re.search(r"^```console$", page.read_text(), re.M)]
+    done = subprocess.run([ROOT / "tests/docs/run.py", wrapper, *shown], capture_output=True, text=True)
+    assert done.returncode == 0 and int(re.search(r"(\d+) commands run", done.stdout)[1]) > 10, done.stdout + done.stderr
+    return done.stdout.strip().splitlines()[-1]
+
+
+@shows("the pages' own `docker run` commands do what they say")
+def shown_commands(world):
+    ran = 0
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        for block in re.findall(r"^```console image\n(.*?)^```", page.read_text(), re.M | re.S):
+            command = "\n".join(re.sub(r"^\$ ", "", line) for line in block.splitlines())
+            command = re.sub(r"registry\.example\.com/backstop:[0-9.]+", world.name, command).replace("docker ", DOCKER + " ")
+            with tempfile.TemporaryDirectory() as folder:
+                shutil.copytree(ROOT / "manifests/samples", folder, dirs_exist_ok=True)
+                os.chmod(folder, 0o755)
+                done = subprocess.run(["bash", "-ec", command], cwd=folder, capture_output=True, text=True)
+            assert done.returncode == 0, f"{page.name}: {command}: {done.stdout[-500:]}{done.stderr[-500:]}"
+            ran += command.count(DOCKER + " run")
+    assert ran, "no page shows one"
+    return f"{ran} commands"
+
+
 @shows("as Docker runs it by default, it serves")
 def plain(world):
     with Container(world, []) as container:
         done = container.probe()
+        assert done.returncode == 0, done.stdout + done.stderr
+        for path, wanted in (("/livez", b"ok"), ("/readyz", b"ok"), ("/metrics", b"backstop_reviews_total")):
+            assert wanted in container.health_get(path), path
+        started = time.monotonic()
+        docker("kill", "--signal", "TERM", container.id)
+        assert docker("wait", container.id, text=True).strip() == "0"
+        took = time.monotonic() - started
+        assert took < 5, took  # of the engine, nearly all
+        return f"{took:.1f} s from SIGTERM to its end"
+
+
+@shows("it finds names in the container's /etc/hosts")
+def hosts(world):
+    with Container(world, RESTRICTED) as container:
+        done = subprocess.run([DOCKER, "run", "--rm", "--network", "host", "--add-host", "webhook.test:127.0.0.1", *RESTRICTED, "--volume",
+                               world.work + ":/work:ro", world.name, "probe", "--server-name=localhost",
+                               f"--address=webhook.test:{container.port}", "--ca=/work/ca.crt"], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -234,6 +326,9 @@ def restricted(world):
             status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
         assert status["Uid"].split() == ["65532"] * 4 and status["Gid"].split() == ["65532"] * 4, status["Uid"]
         assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0 and status["NoNewPrivs"] == "1"
+        # The engine's own filter, and backstop's under it.
+        assert status["Seccomp"] == "2" and int(status["Seccomp_filters"]) >= 2, status
+        assert "seccomp yes" in container.logs(), container.logs()
         docker("stop", "--time", "20", container.id)
         state = container.state()
         assert state["ExitCode"] == 0 and not state["OOMKilled"], state
@@ -252,15 +347,31 @@ def authorities(world):
     ssl.create_default_context(cadata=world.image.content["etc/ssl/certs/ca-certificates.crt"].decode())
 
 
+# ---- in the chart's pods ----------------------------------------------------------------
+
+@shows("every pod of the chart runs in it as rendered, on a real API server: managed certificates; Jobs, and a CronJob for reports")
+def charted(world):
+    try:
+        with chart.Chart(world.name) as at:
+            return f"{chart.managed(at)}; {chart.split(at)}"
+    except chart.Missing as reason:
+        assert not os.environ.get("CI"), reason
+        return f"skipped: {reason}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image", default="backstop:test")
     parser.add_argument("--version", required=True)
-    parser.add_argument("--no-build", action="store_true")
-    parser.add_argument("--once", action="store_true")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--no-build", action="store_true")
+    how.add_argument("--once", action="store_true")
+    how.add_argument("--layout")
     arguments = parser.parse_args()
     twin = None
-    if not arguments.no_build:
+    if arguments.layout:
+        subprocess.run([ROOT / "hack/image-load.sh", arguments.layout, arguments.image], check=True)
+    elif not arguments.no_build:
         build(arguments.image, arguments.version)
         if not arguments.once:
             build(arguments.image + "-twin", arguments.version, "--no-cache")
