@@ -16,7 +16,10 @@ static int main_usage(int fd, int code)
     BUF_SCOPED text;
     buf_init(&text, TEXT_LIMIT);
     program_usage(&text);
-    return write_all(fd, buf_str(&text)) ? code : EXIT_USAGE;
+    if (write_all(fd, buf_str(&text)))
+        return code;
+    perror("backstop: cannot write the output");
+    return EXIT_USAGE;
 }
 
 static bool is_any(const char *word, const char *a, const char *b, const char *c)

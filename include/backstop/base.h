@@ -103,6 +103,9 @@ bool str_starts(struct str text, struct str prefix);
 bool str_ends(struct str text, struct str suffix);
 bool str_contains(struct str text, struct str part);
 struct str str_trim(struct str text); /* ASCII white space */
+/* Where the command begins that ends a message (the command last): "kubectl " or "echo '" at its beginning or behind
+ * ": "; text.len where it has none. */
+size_t str_command_at(struct str text);
 /* Cuts text at the first separator: *head gets what stands before it, *text what
  * follows. Without a separator *head is the whole and *text becomes absent.
  * Returns false, and an absent *head, when *text is absent already, so it drives a loop. */

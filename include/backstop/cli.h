@@ -159,8 +159,8 @@ void page_toned(const struct page *page, enum tone tone, struct str text);
 void page_heading(const struct page *page, const char *text);
 /* Our own characters, as they are. */
 void page_mark(const struct page *page, enum tone tone, const char *mark);
-/* A paragraph with this indent, broken between words where the page ends; one that begins
- * with "kubectl " is broken so that a shell still takes what is copied. */
+/* A paragraph with this indent, broken between words where the page ends; a command at its end (str_command_at) is
+ * broken so that a shell still takes what is copied, on lines of its own. */
 void page_paragraph(const struct page *page, size_t indent, const char *first, struct str text);
 /* A name at the beginning of a line, printable as it is, in `room` columns (0: as many as it takes); one that is longer
  * has a line of its own, with as many empty columns below it. */

@@ -42,6 +42,17 @@ bool str_contains(struct str text, struct str part)
     return part.len == 0 || (text.len >= part.len && memmem(text.ptr, text.len, part.ptr, part.len) != NULL);
 }
 
+size_t str_command_at(struct str text)
+{
+    static const char *const begin[] = {"kubectl ", "echo '"};
+    for (size_t i = 0; i < text.len; i++)
+        if (i == 0 || (i >= 2 && text.ptr[i - 1] == ' ' && text.ptr[i - 2] == ':'))
+            for (size_t j = 0; j < LENGTH_OF(begin); j++)
+                if (str_starts(str_slice(text, i, text.len), str_from(begin[j])))
+                    return i;
+    return text.len;
+}
+
 static bool str_is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');

@@ -153,6 +153,9 @@ static void unknown_option(const struct command *command, const char *argument)
     struct str typed = str_from(argument + strspn(argument, "-"));
     typed.len = strcspn(typed.ptr, "=");
     struct str near = str_nearest(typed, names, count);
+    for (size_t i = 0; i < count && !near.len && typed.len > 2; i++) /* --file */
+        if (str_starts(names[i], typed))
+            near = names[i];
     if (near.len)
         command_fail(command, "unknown option %s; did you mean --%.*s?", argument, STR_ARG(near));
     else
@@ -304,7 +307,7 @@ int command_run(const struct command *command, int argc, char **argv)
     enum options_result parsed = options_parse(command, argc, argv, values, &operands, &operand_count);
     int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
     if (parsed == OPTIONS_RUN && operand_count && !command->operands)
-        command_fail(command, "unexpected argument; see: backstop %s --help", command->name);
+        command_fail(command, "unexpected argument \"%s\"; see: backstop %s --help", operands[0], command->name);
     else if (parsed == OPTIONS_RUN)
         code = command->body(command, values, operands, operand_count);
     struct option option;

@@ -35,15 +35,17 @@ void page_toned(const struct page *page, enum tone tone, struct str text)
 
 enum prose { PROSE, COMMAND };
 
-/* What stands in single quotes is one word of a command. */
+/* What stands in quotes is one word of a command. */
 static bool cut_word(struct str *rest, enum prose prose, struct str *word)
 {
-    bool quoted = false;
+    char quote = '\0';
     if (!rest->ptr)
         return false;
     for (size_t i = 0; i < rest->len; i++) {
-        quoted ^= prose == COMMAND && rest->ptr[i] == '\'';
-        if (rest->ptr[i] == ' ' && !quoted) {
+        char c = rest->ptr[i];
+        if (prose == COMMAND && (quote ? c == quote : c == '\'' || c == '"'))
+            quote = quote ? '\0' : c;
+        if (c == ' ' && !quote) {
             *word = str_slice(*rest, 0, i);
             *rest = str_slice(*rest, i + 1, rest->len);
             return true;
@@ -80,11 +82,20 @@ static void columns_fill_line(const struct page *page, enum prose prose, size_t 
     buf_putc(page->out, '\n');
 }
 
+/* The command at the end of a paragraph that does not fit has a line of its own: pasted with the words before it, it
+ * would be another command. */
 void page_paragraph(const struct page *page, size_t indent, const char *first, struct str text)
 {
-    size_t start = indent + strlen(first);
+    size_t start = indent + strlen(first), command = str_command_at(text);
     buf_printf(page->out, "%*s%s", (int)indent, "", first);
-    columns_fill_line(page, str_starts(text, STR("kubectl ")) ? COMMAND : PROSE, start, start, text);
+    if (page->width == 0 || start + str_columns(text) <= page->width)
+        command = command ? text.len : 0;
+    if (command > 0)
+        columns_fill_line(page, PROSE, start, start, str_trim(str_slice(text, 0, command)));
+    if (command > 0 && command < text.len)
+        buf_printf(page->out, "%*s", (int)start, "");
+    if (command < text.len)
+        columns_fill_line(page, COMMAND, start, start, str_slice(text, command, text.len));
 }
 
 void page_label(const struct page *page, size_t indent, enum tone tone, struct str text, size_t room)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "backstop/grammar.h"
 #include "backstop/telemetry.h"
 #include "commands/facts_open.h"
 
@@ -13,6 +14,8 @@ enum { TIMEOUT_DEFAULT = 30, POLL_NS = 20 * 1000 * 1000, TEXT_LIMIT = 1024 * 102
 /* They are ours alone yet. */
 static bool settings_override(struct settings *settings, const struct facts_options *options, struct error *error)
 {
+    if (options && options->ns && !name_is_dns_label(str_from(options->ns))) /* -n "$UNSET", too */
+        return error_set(error, 422, "--namespace \"%s\": not the name of a namespace", options->ns);
     if (options && options->ns)
         settings->system_namespace = str_from(options->ns);
     if (!options || !options->velero_version)

@@ -23,6 +23,19 @@ static struct str find_velero_install(const struct status_view *view)
                         old ? "" : "{\"regional\":", old ? "" : "}");
 }
 
+/* Where k0rdent runs beside Velero, the namespace that is wrong is ours. */
+static struct str find_velero_namespace_fix(const struct status_view *view, struct str ns)
+{
+    for (size_t i = 0; i < view->inventory->count[FACT_KCM]; i++) {
+        const struct kcm_deployment *kcm = view->inventory->kcm_deployments[i];
+        if (str_eq(kcm->meta.ns, ns))
+            return arena_printf(view->arena, "k0rdent runs there too: pass -n %.*s, or set systemNamespace in the settings",
+                                STR_ARG(status_command_name(ns)));
+    }
+    return arena_printf(view->arena, "run Velero in %.*s: %.*s", STR_ARG(view->settings->system_namespace),
+                        STR_ARG(find_velero_install(view)));
+}
+
 /* `here`: another, or this one, is ready in the system namespace; `ready`: anywhere. */
 static void find_in_velero(struct status_view *view, const struct status_velero *velero, bool here, bool ready)
 {
@@ -38,8 +51,7 @@ static void find_in_velero(struct status_view *view, const struct status_velero 
             here || !velero->ready ? 0 : STATUS_BLOCKS_UPGRADE | STATUS_BLOCKS_RESTORE | STATUS_BLOCKS_BACKUP, object,
             arena_printf(arena, "runs in namespace %.*s and cannot see the objects in %.*s",
                          STR_ARG(arena_quote(view->arena, meta->ns)), STR_ARG(view->settings->system_namespace)),
-            arena_printf(arena, "run Velero in %.*s: %.*s", STR_ARG(view->settings->system_namespace),
-                         STR_ARG(find_velero_install(view))));
+            find_velero_namespace_fix(view, meta->ns));
     if (!velero->known_account)
         status_report(
             view, CAUSE_VELERO_ACCOUNT, STATUS_BLOCKS_RESTORE, object,

@@ -26,8 +26,14 @@ expect "version says which commit, as the Makefile found it" 0 "^revision +$(sed
 expect "version says the sources' date" 0 "^date +$(date -u -d "@$(sed -n 2p "$(dirname "$binary")/source-info")" +%Y-%m-%dT%H:%M:%SZ)\$" "$binary" version
 expect "version as JSON" 0 '^\{"version":"[0-9.]+".*\}$' "$binary" version -o json
 expect "--version is the verb" 0 '^version ' "$binary" --version
-expect "version takes no operand" 2 'unexpected argument' "$binary" version now
+expect "version takes no operand" 2 'unexpected argument "now"; see' "$binary" version now
 expect "a misspelt option is guessed" 2 'unknown option --otput; did you mean --output\?' "$binary" version --otput json
+expect "an option's beginning is guessed" 2 'unknown option --file; did you mean --filename\?' "$binary" review --file
+expect "a schedule without quotes is recognised" 2 'one argument; put it in quotes, as in: .*"0 3 \* \* \*"' "$binary" explain 0 3 Makefile README.md 1
+expect "@every without quotes is recognised" 2 'one argument; put it in quotes' "$binary" explain @every 1d
+expect "several names are several schedules" 0 '@hourly' "$binary" explain @daily @hourly
+expect "- is standard input" 2 '^backstop explain: -: no schedule in it' "$binary" explain -
+expect "explain points a manifest to review" 2 'To review a manifest: backstop review -f manifests/samples/managementbackup.yaml' "$binary" explain -f manifests/samples/managementbackup.yaml
 expect "an option without its value says so" 2 'needs a value: text\|json' "$binary" version -o
 expect "an option's value may follow =" 0 '^\{' "$binary" version --output=json
 expect "a letter's value may be joined" 0 '^\{' "$binary" version -ojson
@@ -45,7 +51,8 @@ expect "a choice of the environment" 2 'BACKSTOP_OUTPUT=xml: expected text or js
 expect "a bad environment variable is named" 2 'BACKSTOP_FROM=soon: expected a time' env BACKSTOP_FROM=soon "$binary" explain @daily
 
 if [ -e /dev/full ]; then
-    for words in version rules settings rbac man "man review" "completion bash" "review --help" "__complete ''"; do
+    for words in version rules settings rbac man "man review" "completion bash" "review --help" "__complete ''" help \
+        "explain @daily" "status --inventory $PWD/manifests/samples/inventory" "audit --inventory $PWD/manifests/samples/inventory"; do
         expect "$words says that its output cannot be written" 2 'cannot write the output: No space left' \
             sh -c "exec \"$binary\" $words >/dev/full"
     done

@@ -36,6 +36,30 @@ has err '^skipped: 2 files'
 lacks out 'skipped'
 runs 2 review --now $now -f repo/template.yaml
 has err 'template\.yaml: a template .*render it first'
+# A template of a chart is one even if it parses; what cannot be parsed and names no object is no manifest. A template
+# elsewhere that parses is a manifest with a placeholder, and a manifest that cannot be parsed stays a problem.
+mkdir -p chart/templates/more broken
+printf 'name: x\n' >chart/Chart.yaml
+backup '"{{ .Release.Name }}"' | tee chart/templates/b.yaml >chart/templates/more/c.yaml
+backup fine >chart/templates/d.yaml
+printf '{"strict": true} // why\n' >chart/tsconfig.json
+head -c 100 /dev/zero >chart/zero.yaml
+runs 0 review --now $now -R -f chart
+has out '^1 document: 1 allowed$'
+has err '^skipped: 3 files without a Kubernetes object$'
+has err '^skipped: 2 templates \(not rendered\)$'
+runs 2 review --now $now -f chart/templates/b.yaml
+has err 'b\.yaml: a template .*render it first'
+cd chart || exit
+runs 0 review --now $now -f templates
+has err '^skipped: 1 template'
+cd ..
+runs 2 review --now $now -f chart/tsconfig.json
+cp chart/templates/b.yaml broken
+runs 1 review --now $now -f broken
+printf 'apiVersion: velero.io/v1\n\tkind: Backup\n' >broken/b.yaml
+runs 2 review --now $now -f broken
+has err 'broken/b\.yaml:2'
 ln -s nowhere repo/dangling.yaml
 runs 2 review --now $now -f repo
 has err 'dangling\.yaml: this link leads nowhere'

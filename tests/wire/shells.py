@@ -50,7 +50,7 @@ check("the plugin's examples can be typed", "  kubectl backstop status --context
       "\n  backstop " not in done.stdout, said(done))
 done = run("kubectl-backstop", "audit", "extra")
 check("the plugin's mistakes say kubectl backstop", done.returncode == 2 and done.stderr ==
-      "kubectl backstop audit: unexpected argument; see: kubectl backstop audit --help\n", said(done))
+      "kubectl backstop audit: unexpected argument \"extra\"; see: kubectl backstop audit --help\n", said(done))
 done = run("kubectl-backstop", "frobnicate")
 check("so does a command that is not there", done.stderr ==
       'kubectl backstop: unknown command "frobnicate"; see: kubectl backstop --help\n', said(done))

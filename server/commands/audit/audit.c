@@ -4,6 +4,7 @@
 #include "commands/commands.h"
 #include "commands/facts_open.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -83,6 +84,7 @@ struct audit_run {
     size_t warned;
     bool rests_on[FACT_COUNT]; /* what the verdicts so far rest on */
     bool failed;               /* for want of memory, or nothing can be written */
+    int unwritten;             /* errno of a write that failed, or 0 */
 };
 
 /* Told at once, and kept for the formats that list problems beside the results. */
@@ -106,8 +108,10 @@ static void audit_tell_problem(void *context, const char *source, int64_t line, 
 /* After each object: a big cluster's output goes out as it comes, and memory stays small. */
 static bool audit_flush(struct audit_run *run)
 {
+    errno = ENOMEM; /* unless the write fails */
     bool written = !run->out.failed && !run->cases.failed && write_all(STDOUT_FILENO, buf_str(&run->out));
     buf_clear(&run->out);
+    run->unwritten = written ? run->unwritten : errno;
     return written;
 }
 
@@ -222,7 +226,7 @@ static int audit_apply_reports(struct audit_run *run, struct arena *arena)
                             "the reports cannot be written: %s. Are the CRDs of openreports.io installed?",
                             error.message);
     printf("%zu reports written, %zu of namespaces that have none any more deleted\n", written, deleted);
-    return fflush(stdout) == 0 ? EXIT_OK : command_fail(run->command, "the output cannot be written");
+    return fflush(stdout) == 0 ? EXIT_OK : command_fail_output(run->command);
 }
 
 /* What could not be read at all goes before a denial in the exit code; what is merely unknown
@@ -239,8 +243,9 @@ static int audit_all(struct audit_run *run, const struct facts *facts)
     audit_read(&run->options->facts, facts, &sink);
     bool unknown = tell_unknown(run, facts);
     run->failed = run->failed || !arena || !audit_completeness(run, facts, arena, &completeness);
+    errno = run->unwritten ? run->unwritten : ENOMEM;
     if (run->failed)
-        return command_fail(run->command, "out of memory, or the output cannot be written");
+        return command_fail_output(run->command);
     if (run->format == FORMAT_TEXT)
         audit_print_summary(&run->summary, run->warned, &run->page);
     if (completeness.len)
@@ -256,7 +261,7 @@ static int audit_all(struct audit_run *run, const struct facts *facts)
     if (run->format == FORMAT_OPENREPORTS)
         audit_report_print(arena, run->reports, run->options->all, &run->out);
     if (!audit_flush(run))
-        return command_fail(run->command, "the output cannot be written");
+        return command_fail_output(run->command);
     if (run->summary.unreadable)
         return EXIT_USAGE;
     return run->summary.denied ? EXIT_DENIED : unknown ? EXIT_USAGE : EXIT_OK;

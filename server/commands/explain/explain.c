@@ -5,6 +5,7 @@
  * they agree, which is the rule, one answer is printed; where they do not, each gets its own,
  * named after those who read it so. */
 #include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -291,6 +292,7 @@ struct explain_run {
  * first at once. */
 static bool explain_flush(struct explain_run *run)
 {
+    errno = ENOMEM; /* unless the write fails */
     bool written = !run->out.failed && write_all(STDOUT_FILENO, buf_str(&run->out));
     buf_clear(&run->out);
     return written;
@@ -366,6 +368,16 @@ static bool explain_lines(struct explain_run *run, struct str text)
     return true;
 }
 
+/* YAML or JSON that describes objects; no schedule begins with any of these. */
+static bool is_manifest(struct str text)
+{
+    struct str line;
+    while (str_cut(&text, '\n', &line))
+        if (str_starts(line, STR("apiVersion:")) || str_starts(line, STR("kind:")) || str_starts(line, STR("{")))
+            return true;
+    return false;
+}
+
 static int explain_all(struct explain_run *run, char **operands, size_t count)
 {
     ARENA_SCOPED arena = arena_new(3 * (size_t)INPUT_MAX);
@@ -374,12 +386,17 @@ static int explain_all(struct explain_run *run, char **operands, size_t count)
     bool written = true;
     if (run->options->filename && !file_read(arena, run->options->filename, INPUT_MAX, &text, &error))
         return command_fail(run->command, "%s", error.message);
+    if (run->options->filename && text.len == 0)
+        return command_fail(run->command, "%s: no schedule in it", run->options->filename);
+    if (is_manifest(text))
+        return command_fail(run->command, "%s: not a list of schedules, one a line. To review a manifest: backstop review -f %s",
+                            run->options->filename, run->options->filename);
     for (size_t i = 0; i < count && written; i++)
         written = explain_explain(run, str_from(operands[i]));
     if (run->options->filename && written)
         written = explain_lines(run, text);
     if (!written || !explain_flush(run))
-        return command_fail(run->command, "cannot write the output");
+        return command_fail_output(run->command);
     return run->all_valid ? EXIT_OK : EXIT_DENIED;
 }
 
@@ -408,10 +425,26 @@ static bool choose_readers(struct explain_run *run, struct arena *arena)
     return true;
 }
 
-static bool check_options(const struct command *command, struct explain_options *values, size_t count,
+/* One schedule that the shell has cut into words, and whose "*" it may have replaced by the names of files: words without
+ * white space of which not each is a name such as @daily. */
+static bool is_unquoted(char **operands, size_t count)
+{
+    bool names = true;
+    for (size_t i = 0; i < count; i++) {
+        if (strpbrk(operands[i], " \t"))
+            return false;
+        names &= operands[i][0] == '@';
+    }
+    return !names;
+}
+
+static bool check_options(const struct command *command, struct explain_options *values, char **operands, size_t count,
                           struct explain_run *run)
 {
     struct error error = {0};
+    if (count > 1 && is_unquoted(operands, count))
+        return command_fail(command, "a schedule is one argument; put it in quotes, as in: backstop explain \"0 3 * * *\""),
+               false;
     if (values->runs > RUNS_MAX)
         command_fail(command, "-n %lld: at most %d runs", (long long)values->runs, (int)RUNS_MAX);
     else if (count > 0 && values->filename)
@@ -430,7 +463,11 @@ static int explain_execute(const struct command *command, void *context, char **
     struct explain_options *values = context;
     ARENA_SCOPED arena = arena_new(64 * 1024);
     struct explain_run run = {.command = command, .options = values, .all_valid = true};
-    if (!arena || !check_options(command, values, count, &run) || !choose_readers(&run, arena))
+    if (count == 1 && strcmp(operands[0], "-") == 0 && !values->filename) {
+        values->filename = "-";
+        count = 0;
+    }
+    if (!arena || !check_options(command, values, operands, count, &run) || !choose_readers(&run, arena))
         return EXIT_USAGE;
     if (values->from == INT64_MIN)
         values->from = command_now(values->now);

@@ -203,6 +203,38 @@ static bool is_template(struct str text)
     return at && memmem(at, text.len - (size_t)(at - text.ptr), "}}", 2);
 }
 
+/* Helm's templates are the files of "templates" beside a Chart.yaml; many of them parse as YAML, with every value in
+ * quotes, but none is a manifest. */
+static bool is_chart_template(const char *path, struct str text)
+{
+    static const char folder[] = "templates/";
+    for (const char *at = path; is_template(text) && (at = strstr(at, folder)); at += strlen(folder)) {
+        char *chart = NULL;
+        bool whole = at == path || at[-1] == '/';
+        bool found = whole && asprintf(&chart, "%.*sChart.yaml", (int)(at - path), path) > 0 && access(chart, R_OK) == 0;
+        free(chart);
+        if (found)
+            return true;
+    }
+    return false;
+}
+
+static void files_count_template(struct manifest_files *files, const char *source, bool listed)
+{
+    files->templates++;
+    if (!listed)
+        files->sink.problem(files->sink.context, source, -1,
+                            "a template ({{ ... }}); render it first, for example: helm template");
+}
+
+/* Text that cannot be parsed holds no object if it has not even the names of the fields that every object has. */
+static bool names_no_object(struct str text)
+{
+    static const char *const utf16[] = {"\xff\xfe", "\xfe\xff"};
+    return !str_contains(text, STR("apiVersion")) && !str_contains(text, STR("kind")) &&
+           !str_starts(text, str_from(utf16[0])) && !str_starts(text, str_from(utf16[1]));
+}
+
 /* What stands in a folder besides manifests (values.yaml, Chart.yaml, templates) is only
  * counted. A file that the user named is told of in any case; one that was found in a folder
  * only if it looks like a manifest. */
@@ -215,10 +247,11 @@ static void files_count(struct manifest_files *files, const char *source, struct
     files->lists += found->lists;
     bool nothing = found->objects + found->lists == 0;
     if (nothing && found->problems && is_template(text)) {
-        files->templates++;
-        if (!listed)
-            sink->problem(sink->context, source, -1,
-                          "a template ({{ ... }}); render it first, for example: helm template");
+        files_count_template(files, source, listed);
+        return;
+    }
+    if (nothing && found->problems && listed && names_no_object(text)) { /* tsconfig.json */
+        files->others++;
         return;
     }
     for (const struct held_problem *problem = visit->held.first; problem; problem = problem->next)
@@ -268,6 +301,11 @@ static bool files_read_file(struct manifest_files *files, const char *path, bool
     }
     if (files->containing && !str_contains(text, str_from(files->containing)))
         return true;
+    if (is_chart_template(path, text)) {
+        files->files++;
+        files_count_template(files, name, listed);
+        return true;
+    }
     return files_read_text(files, name, text, listed);
 }
 

@@ -473,7 +473,7 @@ static int probe_webhook(const struct command *command, const struct probe_optio
            STR_ARG(target.host), STR_ARG(target.port), (long long)(answer.took_us / 1000),
            (long long)(answer.took_us / 100 % 10), STR_ARG(expires));
     int code = values->enforce ? probe_enforce(command, values) : EXIT_OK;
-    return fflush(stdout) == 0 ? code : command_fail(command, "the output cannot be written");
+    return fflush(stdout) == 0 ? code : command_fail_output(command);
 }
 
 static int probe_execute(const struct command *command, void *context, char **operands, size_t operand_count)

@@ -3,6 +3,7 @@
 #include "commands/status/status.h"
 #include "commands/commands.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -140,7 +141,9 @@ static bool show_once(struct status_state *run)
 {
     BUF_SCOPED out;
     buf_init(&out, OUTPUT_LIMIT);
-    return status_draw(run, &out) && write_all(STDOUT_FILENO, buf_str(&out));
+    bool drawn = status_draw(run, &out);
+    errno = ENOMEM; /* unless the write fails */
+    return drawn && write_all(STDOUT_FILENO, buf_str(&out));
 }
 
 /* The page is asked for ASCII and colour alone, which the hint line needs as well. */
@@ -168,7 +171,7 @@ static int status_show(const struct command *command, const struct status_option
     facts_dispose(&run.facts);
     if (!open)
         return EXIT_USAGE;
-    return shown ? run.code : command_fail(command, "out of memory, or the output cannot be written");
+    return shown ? run.code : command_fail_output(command);
 }
 
 static int status_check_options(const struct command *command, const struct status_options *values)

@@ -231,7 +231,16 @@ static enum html_findings finding_sort(const struct status_finding *finding)
     return finding->blocks ? HTML_PROBLEMS : finding->risks ? HTML_RISKS : HTML_NOTES;
 }
 
-/* What begins with kubectl is a command to copy; anything else is a sentence. */
+/* A sentence, and the command to copy that ends it: either may be all there is. */
+static void put_fix(const struct html_page *page, struct str fix)
+{
+    size_t command = str_command_at(fix);
+    if (command > 0)
+        MARKUP(page->out, "<p>Fix: @</p>", str_trim(str_slice(fix, 0, command)));
+    if (command < fix.len)
+        MARKUP(page->out, "<code class=\"run\">$</code>", str_slice(fix, command, fix.len));
+}
+
 static void put_finding(const struct html_page *page, const struct status_finding *finding, enum html_sign sign)
 {
     const struct status_view *view = page->view;
@@ -242,10 +251,7 @@ static void put_finding(const struct html_page *page, const struct status_findin
     else if (finding->risks)
         MARKUP(page->out, " <span class=\"muted\">(risk for $)</span>", status_blocked(view, finding->risks));
     buf_puts(page->out, "</p>");
-    if (str_starts(finding->fix, STR("kubectl ")))
-        MARKUP(page->out, "<code class=\"run\">$</code>", finding->fix);
-    else if (finding->fix.len)
-        MARKUP(page->out, "<p>Fix: @</p>", finding->fix);
+    put_fix(page, finding->fix);
     buf_puts(page->out, "</li>\n");
 }
 
