@@ -29,7 +29,8 @@ static struct str find_velero_namespace_fix(const struct status_view *view, stru
     for (size_t i = 0; i < view->inventory->count[FACT_KCM]; i++) {
         const struct kcm_deployment *kcm = view->inventory->kcm_deployments[i];
         if (str_eq(kcm->meta.ns, ns))
-            return arena_printf(view->arena, "k0rdent runs there too: pass -n %.*s, or set systemNamespace in the settings",
+            return arena_printf(view->arena,
+                                "k0rdent runs there too: pass -n %.*s, or set systemNamespace in the settings",
                                 STR_ARG(status_command_name(ns)));
     }
     return arena_printf(view->arena, "run Velero in %.*s: %.*s", STR_ARG(view->settings->system_namespace),

@@ -34,9 +34,11 @@ static void test_paragraph_command(void)
     BUF_SCOPED out;
     buf_init(&out, 4096);
     page_one(&out, 0, text);
-    CU_ASSERT_TRUE(str_is(buf_str(&out), "    fix: take one now: echo '{\"a\":\"0 3 * * *\"}' | kubectl create -f -\n"));
+    CU_ASSERT_TRUE(
+        str_is(buf_str(&out), "    fix: take one now: echo '{\"a\":\"0 3 * * *\"}' | kubectl create -f -\n"));
     page_one(&out, 100, text);
-    CU_ASSERT_TRUE(str_is(buf_str(&out), "    fix: take one now: echo '{\"a\":\"0 3 * * *\"}' | kubectl create -f -\n"));
+    CU_ASSERT_TRUE(
+        str_is(buf_str(&out), "    fix: take one now: echo '{\"a\":\"0 3 * * *\"}' | kubectl create -f -\n"));
     page_one(&out, 60, text);
     CU_ASSERT_TRUE(str_is(buf_str(&out), "    fix: take one now:\n"
                                          "         echo '{\"a\":\"0 3 * * *\"}' | kubectl create -f -\n"));
@@ -52,7 +54,8 @@ static void test_paragraph_pasted(void)
     static const char *const commands[] = {
         "echo '{\"schedule\":\"0 */6 * * *\",\"storageLocation\":\"aws-s3\"}' | kubectl create -f -",
         "kubectl patch management kcm --type=merge -p '{\"spec\":{\"release\":\"kcm 1\"}}'",
-        "kubectl -n kcm-system annotate backups.velero.io a backstop.k0rdent.mirantis.com/allow-delete=\"some long reason\"",
+        "kubectl -n kcm-system annotate backups.velero.io a backstop.k0rdent.mirantis.com/allow-delete=\"some long "
+        "reason\"",
     };
     BUF_SCOPED out;
     buf_init(&out, 4096);

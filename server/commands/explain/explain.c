@@ -4,8 +4,8 @@
  * kcm and Velero read schedules with libraries that are not quite alike (backstop/cron.h). Where
  * they agree, which is the rule, one answer is printed; where they do not, each gets its own,
  * named after those who read it so. */
-#include <stdlib.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -389,7 +389,8 @@ static int explain_all(struct explain_run *run, char **operands, size_t count)
     if (run->options->filename && text.len == 0)
         return command_fail(run->command, "%s: no schedule in it", run->options->filename);
     if (is_manifest(text))
-        return command_fail(run->command, "%s: not a list of schedules, one a line. To review a manifest: backstop review -f %s",
+        return command_fail(run->command,
+                            "%s: not a list of schedules, one a line. To review a manifest: backstop review -f %s",
                             run->options->filename, run->options->filename);
     for (size_t i = 0; i < count && written; i++)
         written = explain_explain(run, str_from(operands[i]));
@@ -443,7 +444,8 @@ static bool check_options(const struct command *command, struct explain_options 
 {
     struct error error = {0};
     if (count > 1 && is_unquoted(operands, count))
-        return command_fail(command, "a schedule is one argument; put it in quotes, as in: backstop explain \"0 3 * * *\""),
+        return command_fail(command,
+                            "a schedule is one argument; put it in quotes, as in: backstop explain \"0 3 * * *\""),
                false;
     if (values->runs > RUNS_MAX)
         command_fail(command, "-n %lld: at most %d runs", (long long)values->runs, (int)RUNS_MAX);

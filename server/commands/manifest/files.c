@@ -211,7 +211,8 @@ static bool is_chart_template(const char *path, struct str text)
     for (const char *at = path; is_template(text) && (at = strstr(at, folder)); at += strlen(folder)) {
         char *chart = NULL;
         bool whole = at == path || at[-1] == '/';
-        bool found = whole && asprintf(&chart, "%.*sChart.yaml", (int)(at - path), path) > 0 && access(chart, R_OK) == 0;
+        bool found =
+            whole && asprintf(&chart, "%.*sChart.yaml", (int)(at - path), path) > 0 && access(chart, R_OK) == 0;
         free(chart);
         if (found)
             return true;
