@@ -136,7 +136,8 @@ def twins(world):
     def timeless(image):
         """What OCI has of a configuration; engines add the ids and the time of their build."""
         config = {name: image.config[name] for name in ("architecture", "os", "rootfs", "config", "history")}
-        config["config"] = {name: config["config"].get(name) for name in ("User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "WorkingDir", "Labels", "Volumes", "StopSignal")}
+        config["config"] = {name: config["config"].get(name) for name in (
+            "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "WorkingDir", "Labels", "Volumes", "StopSignal")}
         config["history"] = [step["created_by"] for step in config["history"]]
         return config
     assert [len(x) for x in world.image.layers] == [len(x) for x in world.twin.layers]
@@ -197,8 +198,8 @@ def libraries(world):
     listed = {name[len(sbom.STATUS):]: sbom.stanza(content.decode())["Version"] for name, content in world.image.content.items()
               if name.startswith(sbom.STATUS) and not name.endswith(".md5sums")}
     said = json.loads(world.once("version", "-o", "json")[1])
-    for library, package in {"libmicrohttpd": "libmicrohttpd-dev", "gnutls": "libgnutls28-dev", "openssl": "libssl-dev", "json-c": "libjson-c-dev",
-                             "libcurl": "libcurl4-openssl-dev", "libyaml": "libyaml-dev"}.items():
+    for library, package in {"libmicrohttpd": "libmicrohttpd-dev", "gnutls": "libgnutls28-dev", "openssl": "libssl-dev",
+                             "libcurl": "libcurl4-openssl-dev", "json-c": "libjson-c-dev", "libyaml": "libyaml-dev"}.items():
         assert re.match(rf"(\d+:)?{re.escape(said[library])}[-+~]", listed[package]), (library, said, listed)
     return f"{len(there)} files, {len(listed)} packages"
 

@@ -59,7 +59,8 @@ class Runner:
         """A clone that holds the tag's tree, with the public key that docs/releasing.md has committed. Returns the secret one."""
         git = ("git", "-C", folder, "-c", "user.name=release", "-c", "user.email=release@example.com")
         subprocess.run(["git", "clone", "-q", "--no-hardlinks", ROOT, folder], check=True)
-        subprocess.run(["minisign", "-G", "-W", "-f", "-p", folder / "release.pub", "-s", self.work / "key"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["minisign", "-G", "-W", "-f", "-p", folder / "release.pub", "-s", self.work / "key"], check=True,
+                       stdout=subprocess.DEVNULL)
         subprocess.run([*git, "add", "release.pub"], check=True)
         subprocess.run([*git, "commit", "-q", "-m", "release: a public key"], check=True)
         subprocess.run([*git, "tag", f"v{version}"], check=True)
