@@ -25,5 +25,12 @@ if [ -f /etc/apt/sources.list.d/debian.sources ]; then
   cp /etc/apt/sources.list.d/debian.sources "$root/etc/apt/sources.list.d/"
   : >"$root/etc/apt/sources.list"
 fi
+# As in the real one, documentation stays out of what is installed later, but for licences.
+case $base in
+  *-slim)
+    printf 'path-exclude /usr/share/%s/*\n' doc man info locale >"$root/etc/dpkg/dpkg.cfg.d/docker"
+    echo 'path-include /usr/share/doc/*/copyright' >>"$root/etc/dpkg/dpkg.cfg.d/docker"
+    ;;
+esac
 tar -C "$root" --one-file-system --numeric-owner --exclude='./dev/*' --exclude='./var/cache/apt/archives/*.deb' \
   --exclude='./var/lib/apt/lists/*' -c . | $docker import - "$base" >/dev/null

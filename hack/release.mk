@@ -16,7 +16,7 @@ sbom: ## SPDX of the image's files: build/dist/backstop-VERSION.spdx.json
 	$(DOCKER) save $(IMAGE) | hack/sbom.py check $(DIST)/backstop-$(VERSION).spdx.json
 
 # ---- what is published -----------------------------------------------------------
-.PHONY: release release-test release-verify arm64-test
+.PHONY: release release-test release-verify arm64-test workflow-test
 release: ## build/dist: sources, chart, image, Debian packages, plugin, SBOM, provenance, sums (docs/releasing.md)
 	@hack/install-deps.sh release
 	hack/release.sh $(VERSION) $(DIST) $(ARCHES)
@@ -29,6 +29,9 @@ release-test: ## Make them twice and compare; verify, tamper, push to a registry
 
 arm64-test: $(BUILD)/backstop ## The arm64 binary of build/dist answers every recorded review, under qemu
 	tests/arm64/run.py $(or $(DIR),$(DIST))/backstop-image-$(VERSION).oci.tar $(BUILD)/backstop
+
+workflow-test: ## The release workflow's steps in a container, as GitHub's runner has them (WORKFLOW_ARGS=--help; half an hour)
+	tests/image/workflow.py $(WORKFLOW_ARGS)
 
 # ---- source tarball: the commit's files, dated as the commit ------------------
 .PHONY: dist dist-check
