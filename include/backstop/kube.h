@@ -123,6 +123,10 @@ struct kube_list_options {
     struct str omit;          /* objects under this key are emptied before anything is parsed; absent: none are */
     unsigned page;            /* items a page; 0 = 500 */
     unsigned timeout_seconds; /* 0 = the client's */
+    /* Gets the text of each object first, in lists and in events: true where that is enough, with the object's version,
+     * borrowed from the text. Else the object is parsed, and handed out. May be NULL. */
+    bool (*repeat)(void *context, struct str object, struct str *version);
+    void *repeat_context;
 };
 /* Calls item(context, object) for every object, page by page; false from item
  * ends the list with an error the callback has set. `resource_version` gets the list's. */

@@ -60,7 +60,7 @@ bool table_put(struct record_table *table, struct record *record)
     return true;
 }
 
-const struct record *table_find(const struct record_table *table, struct str ns, struct str name)
+struct record *table_find(const struct record_table *table, struct str ns, struct str name)
 {
     return table->size ? table->slots[table_slot(table, hash_name(ns, name), ns, name)] : NULL;
 }

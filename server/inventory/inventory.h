@@ -27,14 +27,16 @@ uint64_t hash_text(uint64_t hash, struct str text);
 
 /* ---- record: one object's facts in one block of memory -------------------- */
 
-enum { RECORD_TREES = 3 };
+enum { RECORD_TREES = 3, RECORD_SIZE_MAX = (1 << 24) - 1 };
 
 /* Immutable and counted, so that one snapshot shares it with the next. */
 struct record {
     struct shared shared;
-    enum fact fact;
-    unsigned round; /* of the list that named it last: its informer's, who sets it before anybody else has it */
-    uint64_t hash;  /* of namespace and name */
+    enum fact fact : 8;
+    unsigned size : 24; /* of bytes; RECORD_SIZE_MAX: that or more */
+    unsigned round;     /* of the list that named it last: its informer's, who sets it before anybody else has it */
+    uint64_t hash;      /* of namespace and name */
+    uint64_t digest;    /* of the text that it was read from (cluster/repeat.c); 0: none */
     struct pooled_tree *trees[RECORD_TREES];
     alignas(max_align_t) unsigned char bytes[]; /* the fact, then its texts */
 };
@@ -43,6 +45,9 @@ static inline const struct object_meta *record_meta(const struct record *record)
 {
     return (const struct object_meta *)(const void *)record->bytes;
 }
+/* A Backup's record once more, for a change in its numbers; the lock of its pool is held. NULL when out of memory, and for
+ * one that is too large. */
+struct record *record_copy_backup(const struct record *record) MUST_CHECK;
 /* Equal names give equal hashes in every table of the process. */
 uint64_t hash_name(struct str ns, struct str name);
 
@@ -55,8 +60,8 @@ struct record_table {
 };
 bool table_put(struct record_table *table,
                struct record *record); /* takes it, in the place of its name; false: no memory */
-const struct record *table_find(const struct record_table *table, struct str ns, struct str name); /* NULL: none */
-bool table_share(struct record_table *table, const struct record_table *from) MUST_CHECK; /* fills an empty one */
+struct record *table_find(const struct record_table *table, struct str ns, struct str name); /* NULL: none */
+bool table_share(struct record_table *table, const struct record_table *from) MUST_CHECK;    /* fills an empty one */
 void table_remove(struct record_table *table, struct str ns, struct str name);
 void table_keep_round(struct record_table *table, unsigned round); /* drops what that list did not name */
 void table_clear(struct record_table *table);

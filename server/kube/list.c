@@ -1,10 +1,10 @@
 /* What the API server has: the objects of a kind, page by page, its version, and the kinds that
  * it serves.
  *
- * Lists are read in pages of 500, as client-go's pager does, and each page is parsed, checked
- * whole and handed out before the next: memory is that of one page, however many objects there
- * are. A page that fails after its first item was handed out fails the list; the caller then
- * begins anew. */
+ * Lists are read in pages of 500, as client-go's pager does. All of a page is checked to be JSON,
+ * and then its objects are parsed, checked and handed out one by one: memory is that of a page's
+ * text and of one tree, however many objects there are. A page that fails after its first item
+ * was handed out fails the list; the caller then begins anew. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,20 +26,51 @@ struct kube_listing {
     bool begun;               /* the page's items are being handed out */
 };
 
-/* Before an item is handed out, all of the page is looked at. */
+/* The tree of a page without its items, and their text behind the opening bracket; absent where there are none. */
+static struct json_object *page_build(struct arena *arena, struct str body, struct str *items, struct error *error)
+{
+    struct error reason = {.code = 0};
+    const struct json_node *top = json_index(arena, body, 1, &reason), *node = json_member(top, STR("items"));
+    *items = (struct str){NULL, 0};
+    if (!top)
+        return error_null(error, reason.code == 400 ? 502 : reason.code, "invalid response: %s", reason.message);
+    if (!node || node->kind != JSON_ARRAY)
+        return kube_answer_build(arena, body, error);
+    *items = str_slice(node->raw, 1, node->raw.len);
+    size_t before = (size_t)(items->ptr - body.ptr), after = before + items->len - 1;
+    struct str rest = str_slice(body, after, body.len);
+    struct str head = arena_printf(arena, "%.*s%.*s", (int)before, body.ptr, STR_ARG(rest));
+    return kube_answer_build(arena, head, error);
+}
+
 static bool page_is_good(const struct kube_listing *listing, struct json_object *list, struct error *error)
 {
-    bool metadata_only = listing->options->metadata_only;
-    struct str ns = listing->resource->namespaced ? listing->options->ns : (struct str){NULL, 0};
-    if (!kube_answer_list(list, listing->resource, metadata_only, error))
+    if (!kube_answer_list(list, listing->resource, listing->options->metadata_only, error))
         return false;
-    if (listing->next.len && str_eq(listing->next, json_path_str(list, "metadata.continue")))
-        return error_set(error, 502, "the response's metadata.continue leads back to the same page");
-    struct json_object *items = json_get(list, "items");
-    for (size_t i = 0; i < json_len(items); i++)
-        if (!kube_answer_item(json_item(items, i), i, listing->resource, metadata_only, ns, error))
-            return false;
-    return true;
+    return !listing->next.len || !str_eq(listing->next, json_path_str(list, "metadata.continue")) ||
+           error_set(error, 502, "the response's metadata.continue leads back to the same page");
+}
+
+/* A tree of its own for each item, which is gone before the next. */
+static bool list_item(struct kube_listing *listing, struct str text, size_t index, struct error *error)
+{
+    const struct kube_list_options *options = listing->options;
+    struct str ns = listing->resource->namespaced ? options->ns : (struct str){NULL, 0}, version;
+    if (options->repeat && options->repeat(options->repeat_context, text, &version)) {
+        listing->begun = true;
+        return true;
+    }
+    ARENA_SCOPED arena = arena_new(PAGE_BYTES_MAX);
+    struct error reason = {.code = arena ? 0 : 500, .message = "out of memory"};
+    struct json_object *item = arena ? json_build(arena, text, &reason) : NULL;
+    if (reason.code) {
+        *error = reason;
+        return error_wrap(error, "list %.*s", STR_ARG(listing->what));
+    }
+    if (!kube_answer_item(item, index, listing->resource, options->metadata_only, ns, error))
+        return error_wrap(error, "list %.*s", STR_ARG(listing->what));
+    listing->begun = true;
+    return listing->item(listing->context, item, error);
 }
 
 /* `omit` (managedFields) is cut out of the text before a tree is made of it; it would be most of
@@ -50,6 +81,7 @@ static bool list_page(struct kube_listing *listing, const struct kube_call *call
     BUF_SCOPED answer;
     buf_init(&answer, PAGE_BYTES_MAX);
     long status;
+    struct str items, item;
     listing->begun = false;
     if (!arena)
         return error_set(error, 500, "out of memory");
@@ -59,13 +91,11 @@ static bool list_page(struct kube_listing *listing, const struct kube_call *call
         return kube_refused(status, buf_str(&answer), "list", listing->what, error);
     if (listing->options->omit.len)
         json_omit(&answer, listing->options->omit);
-    struct json_object *list = kube_answer_build(arena, buf_str(&answer), error);
+    struct json_object *list = page_build(arena, buf_str(&answer), &items, error);
     if (!list || !page_is_good(listing, list, error))
         return error_wrap(error, "list %.*s", STR_ARG(listing->what));
-    listing->begun = true;
-    struct json_object *items = json_get(list, "items");
-    for (size_t i = 0; i < json_len(items); i++)
-        if (!listing->item(listing->context, json_item(items, i), error))
+    for (size_t i = 0; items.len && json_next_item(&items, &item); i++)
+        if (!list_item(listing, item, i, error))
             return false;
     listing->next = arena_copy(listing->keep, json_path_str(list, "metadata.continue"));
     listing->version = arena_copy(listing->keep, json_path_str(list, "metadata.resourceVersion"));

@@ -138,10 +138,27 @@ static bool reflector_list_all(struct kube_reflector *r, struct error *error)
     return true;
 }
 
+/* What kube-apiserver writes around an object that was added or changed. */
+static bool take_repeat(struct kube_reflector *r, struct str event, struct str *version)
+{
+    static const struct str heads[] = {STR_INIT("{\"type\":\"MODIFIED\",\"object\":"),
+                                       STR_INIT("{\"type\":\"ADDED\",\"object\":")};
+    const struct kube_list_options *list = &r->options.list;
+    for (size_t i = 0; list->repeat && i < LENGTH_OF(heads); i++)
+        if (str_starts(event, heads[i]) && str_ends(event, STR("}")))
+            return list->repeat(list->repeat_context, str_slice(event, heads[i].len, event.len - 1), version);
+    return false;
+}
+
 static bool take_event(struct kube_reflector *r, struct str text)
 {
-    ARENA_SCOPED arena = arena_new(EVENT_BYTES_MAX);
     struct kube_watch_line line;
+    if (take_repeat(r, text, &line.version)) {
+        remember_version(r, line.version);
+        r->progressed = true;
+        return true;
+    }
+    ARENA_SCOPED arena = arena_new(EVENT_BYTES_MAX);
     if (!arena)
         return error_set(&r->event_error, 500, "watch %.*s: out of memory", STR_ARG(r->resource.plural));
     BUF_SCOPED shorter;

@@ -55,6 +55,8 @@ static bool cluster_start(struct cluster *cluster, const struct facts_cluster_op
         cluster->ns = arena_copy(cluster->arena, options->system_namespace);
     if (!cluster->pool || !cluster->ns.ptr)
         return error_set(error, 500, "out of memory");
+    if (!repeat_start(cluster))
+        return error_set(error, 500, "the system has no random numbers");
     cluster->client = kube_open(&access, error);
     access.timeout_seconds = LIVE_SECONDS;
     cluster->live = cluster->client ? kube_open(&access, error) : NULL;

@@ -12,7 +12,8 @@ struct feed { /* one kind, or one object of it; guarded by the cluster's lock */
     struct kube_reflector *reflector;
     struct record_table records;
     unsigned round;
-    bool listing; /* between a list's first object and its last */
+    uint64_t digest; /* of the object at hand, for its record; 0: none. The informer's thread's own */
+    bool listing;    /* between a list's first object and its last */
     enum kube_sync state;
     bool known;    /* listed whole since the CRD is there */
     bool settled;  /* has come to some end: synced, missing or refused */
@@ -49,6 +50,7 @@ struct cluster {
     void (*composed)(void *context, const struct inventory *inventory); /* may be NULL; never changed */
     void *context;
     struct cluster_asker asker;
+    uint64_t digest_key[2];
 };
 
 /* Puts the facts of one object as the API server gave it; the lock is held. */
@@ -58,6 +60,16 @@ bool cluster_extract(struct cluster *cluster, enum fact fact, struct json_object
 /* ---- events in, state kept -------------------------------- */
 bool cluster_watch_start(struct cluster *cluster, struct error *error) MUST_CHECK;
 void cluster_watch_stop(struct cluster *cluster);
+
+/* ---- objects that bring what is known already: repeat.c ---- */
+bool repeat_start(struct cluster *cluster) MUST_CHECK; /* makes the key */
+enum repeat {
+    REPEAT_NONE,   /* to be parsed; the record that is made of it gets the feed's digest */
+    REPEAT_SAME,   /* the record is what a parser would make of it */
+    REPEAT_COUNTED /* it has a new record, which differs in what Velero counts up */
+};
+/* What a Backup's text is beside its record; called by the informer's thread before it parses anything. */
+enum repeat repeat_object(struct feed *feed, struct str object, struct str *version);
 
 /* ---- snapshots of what the store holds ------------------ */
 bool compose_start(struct cluster *cluster, struct error *error) MUST_CHECK;

@@ -121,7 +121,7 @@ void compose_stop(struct cluster *cluster)
 
 /* What the reflectors bring goes into the store, under one lock. */
 
-/* A page is parsed whole, at ten times its size; small ones keep the peak low. */
+/* The text of a page is held whole; small ones keep the peak low. */
 enum { PAGE = 100 };
 
 /* Items of a list do not say what they are, and metadata says it is only metadata. */
@@ -152,6 +152,7 @@ static bool watch_keep_record(void *context, struct record *record, struct error
         return true;
     }
     record->round = feed->round;
+    record->digest = feed->digest;
     return table_put(&feed->records, record) ? true : error_set(error, 500, "out of memory");
 }
 
@@ -188,6 +189,22 @@ static void on_object(void *context, enum kube_event event, struct json_object *
     if (!good)
         log_line(LOG_ERROR, "object ignored", LOG_TEXT("resource", str_from(fact_kinds[feed->fact].name)),
                  LOG_TEXT("name", json_path_str(object, "metadata.name")), LOG_TEXT("reason", str_from(error.message)));
+}
+
+static bool on_text(void *context, struct str object, struct str *version)
+{
+    struct feed *feed = context;
+    enum repeat repeat = repeat_object(feed, object, version);
+    if (repeat == REPEAT_NONE)
+        return false;
+    pthread_mutex_lock(&feed->cluster->lock);
+    bool followed = feed->known && !feed->listing;
+    if (followed && repeat == REPEAT_COUNTED)
+        compose_soon(feed->cluster);
+    pthread_mutex_unlock(&feed->cluster->lock);
+    if (followed)
+        metric_add(METRIC_FACTS_EVENTS, 1, fact_kinds[feed->fact].name);
+    return true;
 }
 
 static void on_replace_end(void *context)
@@ -237,7 +254,9 @@ bool cluster_watch_start(struct cluster *cluster, struct error *error)
                      .field_selector = object_selector(cluster, feed),
                      .metadata_only = kind->metadata_only,
                      .omit = kind->omit,
-                     .page = kind->page ? kind->page : PAGE},
+                     .page = kind->page ? kind->page : PAGE,
+                     .repeat = feed->fact == FACT_BACKUPS ? on_text : NULL,
+                     .repeat_context = feed},
             .replace_begin = on_replace_begin,
             .object = on_object,
             .replace_end = on_replace_end,

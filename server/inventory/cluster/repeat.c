@@ -1,0 +1,203 @@
+/* Objects that bring what is known already. Whoever updates a Backup (Velero, each second, while it runs) changes a few
+ * numbers of an object of some kilobytes, most of which is spec and metadata.managedFields. To parse it for that costs
+ * fifty times as much as to see that nothing else has changed.
+ *
+ * So a record keeps a digest of the text that it was read from, without the values that change by themselves: those that
+ * nobody reads (the object's version and generation, and when each manager wrote), and the one that is read,
+ * status.progress.itemsBackedUp. A text of the same digest is the same object but for these, and needs no parser: in an
+ * event, and in a list that is read anew. Any other is parsed.
+ *
+ * Texts are cut by how kube-apiserver writes custom resources: compact, members in the order of their names. What is cut
+ * otherwise than the parser would is noticed when the object is parsed (repeat_confirmed), and gets no digest. The digest is
+ * keyed, since whoever may write Backups could look for two texts of one digest. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "backstop/api.h"
+#include "inventory/cluster/cluster.h"
+
+/* Values that the digest leaves out, in the order in which they stand: the managers' times are the most. */
+enum { CUTS_MAX = 16, COUNT_DIGITS_MAX = 15, TIME_LENGTH = 20, PROGRESS_DEPTH = 3 };
+
+struct repeat_text {
+    struct str ns, name, version, items; /* items: digits; absent where there is no progress */
+    struct str cuts[CUTS_MAX];
+    size_t cut_count;
+};
+
+/* Where the mark ends, between the two; NULL where it does not stand there. */
+static const char *repeat_find(const char *from, const char *to, struct str mark)
+{
+    const char *found = to > from ? memmem(from, (size_t)(to - from), mark.ptr, mark.len) : NULL;
+    return found ? found + mark.len : NULL;
+}
+
+static bool repeat_cut(struct repeat_text *text, struct str value)
+{
+    if (text->cut_count == CUTS_MAX)
+        return false;
+    text->cuts[text->cut_count++] = value;
+    return true;
+}
+
+/* The digits at `at`, cut; absent where there are none, too many for any number, or a zero before others. */
+static struct str repeat_cut_digits(struct repeat_text *text, const char *at, const char *end)
+{
+    struct str digits = {at, 0};
+    while (digits.len <= COUNT_DIGITS_MAX && at + digits.len < end && char_is_digit(at[digits.len]))
+        digits.len++;
+    bool good = digits.len > 0 && digits.len <= COUNT_DIGITS_MAX && (at[0] != '0' || digits.len == 1);
+    return good && repeat_cut(text, digits) ? digits : (struct str){NULL, 0};
+}
+
+/* As metav1.Time writes it: 2026-11-29T10:00:00Z. Only what looks exactly so is left out. */
+static bool repeat_cut_time(struct repeat_text *text, const char *at, const char *end)
+{
+    static const char shape[] = "0000-00-00T00:00:00Z\"";
+    if ((size_t)(end - at) < sizeof shape - 1)
+        return false;
+    for (size_t i = 0; i < sizeof shape - 1; i++)
+        if (shape[i] == '0' ? !char_is_digit(at[i]) : at[i] != shape[i])
+            return false;
+    return repeat_cut(text, (struct str){at, TIME_LENGTH});
+}
+
+/* The text up to the closing quote; names and namespaces have no escapes. */
+static struct str repeat_name(const char *at, const char *end)
+{
+    const char *quote = memchr(at, '"', (size_t)(end - at));
+    return (struct str){at, quote ? (size_t)(quote - at) : 0};
+}
+
+/* False for every text that is not written as expected: it is parsed then. */
+static bool repeat_read(struct str object, struct repeat_text *text)
+{
+    *text = (struct repeat_text){.cut_count = 0};
+    const char *at = object.ptr, *end = object.ptr + object.len, *after;
+    after = repeat_find(at, end, STR(",\"generation\":"));
+    if (after && !repeat_cut_digits(text, after, end).len)
+        return false;
+    at = after ? after : at;
+    const char *name = repeat_find(at, end, STR("],\"name\":\"")); /* managedFields end there */
+    for (const char *time = at; name && (time = repeat_find(time, name, STR("\"time\":\"")));)
+        if (!repeat_cut_time(text, time, name))
+            return false;
+    const char *ns = name ? repeat_find(name, end, STR("\",\"namespace\":\"")) : NULL;
+    const char *version = ns ? repeat_find(ns, end, STR("\"resourceVersion\":\"")) : NULL;
+    if (!version)
+        return false;
+    text->name = repeat_name(name, end);
+    text->ns = repeat_name(ns, end);
+    text->version = repeat_cut_digits(text, version, end);
+    const char *items = repeat_find(version, end, STR("\"itemsBackedUp\":"));
+    if (items)
+        text->items = repeat_cut_digits(text, items, end);
+    return text->version.len && (!items || text->items.len);
+}
+
+/* ---- the digest ----------------------------------------------------------- */
+
+__extension__ typedef unsigned __int128 wide;
+
+static uint64_t repeat_mix(uint64_t a, uint64_t b)
+{
+    wide product = (wide)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t repeat_word(const char *at, size_t len)
+{
+    uint64_t word = 0;
+    memcpy(&word, at, len);
+    return word;
+}
+
+/* Sixteen bytes a step, each multiplied in with the secret key, as wyhash does. */
+static uint64_t repeat_digest_add(const uint64_t key[2], uint64_t digest, const char *at, size_t len)
+{
+    digest = repeat_mix(digest ^ key[0], len ^ key[1]); /* pieces cut elsewhere differ */
+    for (; len >= 16; at += 16, len -= 16)
+        digest = repeat_mix(repeat_word(at, 8) ^ key[0], repeat_word(at + 8, 8) ^ digest ^ key[1]);
+    size_t head = len < 8 ? len : 8;
+    return repeat_mix(repeat_word(at, head) ^ key[0], repeat_word(at + head, len - head) ^ digest ^ key[1]);
+}
+
+/* Never 0, which stands for none. */
+static uint64_t repeat_digest(const uint64_t key[2], struct str object, const struct repeat_text *text)
+{
+    const char *at = object.ptr;
+    uint64_t digest = 0;
+    for (size_t i = 0; i < text->cut_count; i++) {
+        digest = repeat_digest_add(key, digest, at, (size_t)(text->cuts[i].ptr - at));
+        at = text->cuts[i].ptr + text->cuts[i].len;
+    }
+    digest = repeat_digest_add(key, digest, at, (size_t)(object.ptr + object.len - at));
+    return digest ? digest : 1;
+}
+
+/* The parser finds the same: nothing was cut out of a text, or of another object within. */
+static bool repeat_confirmed(struct arena *arena, struct str raw, const struct repeat_text *text)
+{
+    struct error ignored;
+    const struct json_node *object = json_index(arena, raw, PROGRESS_DEPTH, &ignored),
+                           *metadata = json_member(object, STR("metadata"));
+    const struct json_node *version = json_member(metadata, STR("resourceVersion")),
+                           *progress = json_member(json_member(object, STR("status")), STR("progress")),
+                           *items = json_member(progress, STR("itemsBackedUp"));
+    return version && version->kind == JSON_STRING && json_text(arena, version).ptr == text->version.ptr &&
+           str_eq(json_text(arena, json_member(metadata, STR("name"))), text->name) &&
+           str_eq(json_text(arena, json_member(metadata, STR("namespace"))), text->ns) &&
+           (items ? str_eq(items->raw, text->items) && items->raw.ptr == text->items.ptr : !text->items.len);
+}
+
+/* ---- for the watch -------------------------------------------------------- */
+
+bool repeat_start(struct cluster *cluster)
+{
+    return getrandom(cluster->digest_key, sizeof cluster->digest_key, 0) == (ssize_t)sizeof cluster->digest_key;
+}
+
+static int64_t repeat_count(struct str digits)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < digits.len; i++)
+        count = count * 10 + (digits.ptr[i] - '0');
+    return count;
+}
+
+/* The lock is held. The record's round is its informer's alone. */
+static enum repeat repeat_take(struct feed *feed, const struct repeat_text *text)
+{
+    struct record *known = table_find(&feed->records, text->ns, text->name), *fresh;
+    if (!known || !known->digest || known->digest != feed->digest)
+        return REPEAT_NONE;
+    const struct backup *backup = (const void *)known->bytes;
+    int64_t items = text->items.len ? repeat_count(text->items) : backup->status.items_done;
+    known->round = feed->round;
+    if (items == backup->status.items_done)
+        return REPEAT_SAME;
+    if (!(fresh = record_copy_backup(known)))
+        return REPEAT_NONE;
+    ((struct backup *)(void *)fresh->bytes)->status.items_done = items;
+    return table_put(&feed->records, fresh) ? REPEAT_COUNTED : REPEAT_NONE;
+}
+
+enum repeat repeat_object(struct feed *feed, struct str object, struct str *version)
+{
+    struct repeat_text text;
+    feed->digest = 0;
+    if (!repeat_read(object, &text))
+        return REPEAT_NONE;
+    feed->digest = repeat_digest(feed->cluster->digest_key, object, &text);
+    *version = text.version;
+    pthread_mutex_lock(&feed->cluster->lock);
+    enum repeat taken = repeat_take(feed, &text);
+    pthread_mutex_unlock(&feed->cluster->lock);
+    if (taken != REPEAT_NONE)
+        return taken;
+    ARENA_SCOPED arena = arena_new(1 << 20);
+    if (!arena || !repeat_confirmed(arena, object, &text))
+        feed->digest = 0;
+    return REPEAT_NONE;
+}
