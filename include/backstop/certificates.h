@@ -61,6 +61,14 @@ struct enforcement {
 bool webhooks_enforce(struct kube_client *kube, const char *configurations, struct enforcement *done,
                       struct error *error) MUST_CHECK;
 
+/* What the ManagementBackup of that proof is called; it is never stored. */
+#define WEBHOOK_PROOF_NAME "backstop-probe"
+enum webhook_calls { WEBHOOK_UNKNOWN, WEBHOOK_CALLED, WEBHOOK_NOT_CALLED };
+/* The same proof alone: whether the API server calls the webhook now. NOT_CALLED: it admitted the invalid schedule, or says
+ * itself that it could not call the webhook. UNKNOWN: it did not answer, k0rdent is not installed, somebody else refused. The
+ * error says why, unless it is CALLED. May take as long as the webhook's own timeout. */
+enum webhook_calls webhooks_called(struct kube_client *kube, struct error *error);
+
 /* Joins the threads: `use` is not called any more. certificates_ready may be, until the close. */
 void certificates_stop(struct certificates *certificates);  /* NULL is fine */
 void certificates_close(struct certificates *certificates); /* stops, too; NULL is fine */

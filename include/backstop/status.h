@@ -175,8 +175,10 @@ struct status_sync {
 };
 struct status_serving {
     bool certificate_good;
-    struct str certificate; /* why not, or what is worth knowing; empty when all is well */
-    struct str settings;    /* why the last reload failed; empty when it did not */
+    struct str certificate;  /* why not, or what is worth knowing; empty when all is well */
+    bool called, not_called; /* whether the API server calls the webhook; neither: unknown */
+    struct str calls;        /* what is known of that; empty where it is not asked */
+    struct str settings;     /* why the last reload failed; empty when it did not */
     const struct status_sync *facts;
     size_t fact_count;
     const struct status_decision *decisions; /* newest first */

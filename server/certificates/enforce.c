@@ -8,11 +8,11 @@
 #include "backstop/telemetry.h"
 #include "certificates/certificates.h"
 
-#define PROOF_NAME "backstop-probe"
 /* robfig/cron takes the days 0 to 6, so no version of backstop admits it; nor is it anything a CRD's schema refuses. */
 #define PROOF_SCHEDULE "0 9 * * 7"
 #define PROOF_WEBHOOK "managementbackups.backstop.k0rdent.mirantis.com"
 /* How the API server begins the message of what a webhook of ours has denied. */
+#define PROOF_FAILED "failed calling webhook \"" PROOF_WEBHOOK "\""
 #define PROOF_DENIED "admission webhook \"" PROOF_WEBHOOK "\" denied the request"
 
 /* "managements,releases" has "releases"; spaces around a name are fine. */
@@ -38,31 +38,52 @@ bool enforce_is_open(struct json_object *configuration, struct json_object *webh
 /* ---- the proof ---------------------------------------------------------------------- */
 
 /* `absent`: k0rdent is not installed, so there is nothing to prove by, and nothing to guard yet. */
-static bool enforce_prove(struct arena *arena, struct kube_client *kube, bool *absent, struct error *error)
+static enum webhook_calls enforce_prove(struct arena *arena, struct kube_client *kube, bool *absent,
+                                        struct error *error)
 {
     struct kube_resource resource = {
         .group = STR(GROUP_K0RDENT), .plural = STR("managementbackups"), .kind = STR("ManagementBackup")};
     const char *version = NULL;
     if (!kube_served_version(kube, resource.group, resource.plural, versions_of_k0rdent, &version, error)) {
         *absent = error->code == 404;
-        return *absent ? error_set(error, 404, "k0rdent's ManagementBackups are not installed here") : false;
+        if (*absent)
+            error_set(error, 404, "k0rdent's ManagementBackups are not installed here");
+        return WEBHOOK_UNKNOWN;
     }
     resource.version = str_from(version);
     struct json_object *object =
         json_build(arena,
                    arena_printf(arena,
                                 "{\"apiVersion\":\"" GROUP_K0RDENT "/%s\",\"kind\":\"ManagementBackup\","
-                                "\"metadata\":{\"name\":\"" PROOF_NAME "\"},"
+                                "\"metadata\":{\"name\":\"" WEBHOOK_PROOF_NAME "\"},"
                                 "\"spec\":{\"schedule\":\"" PROOF_SCHEDULE "\"}}",
                                 version),
                    error);
-    if (!object)
-        return error_set(error, 500, "out of memory");
-    if (kube_create_dry_run(kube, arena, &resource, STR(""), object, error))
-        return error_set(error, 0,
-                         "the API server admitted an invalid schedule, so it could not call the webhook. Check the "
-                         "network from the API server to port 443 of the Service, and selectors of the webhooks");
-    return str_contains(str_from(error->message), STR(PROOF_DENIED));
+    if (!object) {
+        error_set(error, 500, "out of memory");
+        return WEBHOOK_UNKNOWN;
+    }
+    if (kube_create_dry_run(kube, arena, &resource, STR(""), object, error)) {
+        error_set(
+            error, 0,
+            "the API server admitted an invalid schedule, so it could not call the webhook. Check that the webhook "
+            "configurations exist, their selectors, and the network from the API server to port 443 of the Service");
+        return WEBHOOK_NOT_CALLED;
+    }
+    struct str why = str_from(error->message);
+    return str_contains(why, STR(PROOF_DENIED))   ? WEBHOOK_CALLED
+           : str_contains(why, STR(PROOF_FAILED)) ? WEBHOOK_NOT_CALLED
+                                                  : WEBHOOK_UNKNOWN;
+}
+
+enum webhook_calls webhooks_called(struct kube_client *kube, struct error *error)
+{
+    ARENA_SCOPED arena = arena_new(CERTIFICATES_MEMORY);
+    bool absent = false;
+    if (arena)
+        return enforce_prove(arena, kube, &absent, error);
+    error_set(error, 500, "out of memory");
+    return WEBHOOK_UNKNOWN;
 }
 
 /* ---- the change --------------------------------------------------------------------- */
@@ -192,7 +213,8 @@ bool webhooks_enforce(struct kube_client *kube, const char *name, struct enforce
     if (!done->open)
         return true;
     struct json_object *proven = enforce_proven_webhook(found);
-    if (!enforce_is_rolled_out(arena, kube, proven, error) || !enforce_prove(arena, kube, &done->absent, error))
+    if (!enforce_is_rolled_out(arena, kube, proven, error) ||
+        enforce_prove(arena, kube, &done->absent, error) != WEBHOOK_CALLED)
         return error_wrap(error, "webhooks do not fail closed yet");
     for (size_t i = 0; i < KUBE_WEBHOOK_CONFIGURATIONS; i++)
         if (found[i] && !enforce_close(arena, kube, &kube_webhook_configurations[i], found[i],

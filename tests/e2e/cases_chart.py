@@ -64,8 +64,8 @@ class Setup:
                 (hooks.setdefault(hook, []) if hook else plain).append(o)
         return plain, hooks
 
-    def start(self, plain, ready=True):
-        self.replicas = [Replica(self.cluster, self.binary, 0, self.arguments(plain))]
+    def start(self, plain, ready=True, extra=()):
+        self.replicas = [Replica(self.cluster, self.binary, 0, [*self.arguments(plain), *extra])]
         self.replicas[0].start(ready)
 
     def arguments(self, plain):

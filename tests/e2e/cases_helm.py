@@ -59,6 +59,8 @@ class Kubelet:
     def _end(self, job, good):
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         kinds = ("SuccessCriteriaMet", "Complete") if good else ("FailureTarget", "Failed")
+        if self.setup.cluster.minor < 31:  # where the first of them needs a successPolicy
+            kinds = kinds[1:]
         status = {"startTime": at, "conditions": [
             {"type": kind, "status": "True", "reason": "CompletionsReached" if good else "DeadlineExceeded",
              "lastProbeTime": at, "lastTransitionTime": at} for kind in kinds]}

@@ -25,7 +25,7 @@ class Replica:
         self.process = Process(f"backstop-{index}", [
             binary, "serve", "--listen", f"{'' if cluster.follows_endpoints() else '127.0.0.1'}:{self.port}", "--health-listen", f"127.0.0.1:{self.health}",
             "--kubeconfig", kubeconfig or f"{cluster.dir}/backstop-token.kubeconfig", *extra], self.log,
-            {**os.environ, **(env or {})})
+            {**os.environ, "BACKSTOP_CALL_CHECK": "0s", **(env or {})})  # cases count what is reviewed
 
     def start(self, ready=True):
         self.process.start()

@@ -247,7 +247,7 @@ def _(server):
 def _(server):
     api = EnforcingApi()
     api.together = threading.Barrier(2)
-    replicas = [Managed(api, "--sandbox", "off", "--tls-service", f"{SERVICE}.{NAMESPACE}") for _ in range(2)]
+    replicas = [Managed(api, "--tls-service", f"{SERVICE}.{NAMESPACE}") for _ in range(2)]
     eventually(lambda: same(api.policies(), {
         "managementbackups": "Fail", "managements": "Fail", "restores": "Fail", "schedules": "Ignore"}), 60)
     api.together = None
@@ -267,12 +267,64 @@ def _(server):
 def _(server):
     api = EnforcingApi()
     api.objects["pods"].append(pod("backstop-old-1", deletionTimestamp="2026-01-01T00:00:30Z"))
-    replica = Managed(api, "--sandbox", "off", "--tls-service", f"{SERVICE}.{NAMESPACE}")
+    replica = Managed(api, "--tls-service", f"{SERVICE}.{NAMESPACE}")
     eventually(lambda: holds('pod "backstop-old-1" is still terminating', replica.get("/readyz?verbose")[1]), 60)
-    same(replica.get("/readyz")[0], 200)
+    eventually(lambda: same(replica.get("/readyz")[0], 200), 30)
     api.objects["pods"].pop()
     eventually(lambda: same(api.policies()["managements"], "Fail"), 60)
     eventually(lambda: same("terminating" in replica.get("/readyz?verbose")[1], False), 30)
+    replica.stop()
+
+
+def metric_of(replica, name):
+    """Its value in /metrics; None where it is absent."""
+    found = re.search(rf"^{name} (\S+)$", replica.get("/metrics")[1], re.M)
+    return found and float(found[1])
+
+
+@shows("a replica asks the API server whether it is called: /readyz, the metric, the log and the page say so, and it stays ready")
+def _(server):
+    api = EnforcingApi(policies={label: "Fail" for label in NAMED})
+    replica = Managed(api, "--tls-service", f"{SERVICE}.{NAMESPACE}", "--call-check", "1s", "--status-page")
+
+    def told(value, *words):
+        def check():
+            same(metric_of(replica, "backstop_webhook_called"), value)
+            for word in words:
+                holds(word, replica.get("/readyz?verbose")[1])
+        eventually(check, 30)
+    holds("[+]calls ok: not known whether the API server calls the webhook", replica.get("/readyz?verbose")[1])
+    told(1, "[+]calls ok: the API server calls the webhook (asked ")
+    holds("Calls by the API server", replica.get("/")[1])
+    api.proof = "admitted"
+    told(0, "does not call the webhook (first seen ", "admitted an invalid schedule", "webhook configurations exist")
+    same(replica.get("/readyz")[0], 200)
+    eventually(lambda: holds("the API server does not call the webhook", replica.get("/")[1]))
+    api.proof = "unreached"
+    told(0, "10.0.0.7:443: i/o timeout")
+    api.instead = {("POST", "/managementbackups"): (403, {"kind": "Status", "apiVersion": "v1", "code": 403, "reason":
+                                                          "Forbidden", "message": 'User "x" cannot create'})}
+    api.proof = None
+    told(None, "not known whether the API server calls the webhook (asked ", 'User "x" cannot create')
+    api.instead, api.proof = {}, "denied"
+    told(1, "the API server calls the webhook (asked ")
+    same(replica.log().count('"the API server does not call the webhook"'), 1)  # for a change, not for each time
+    same(replica.log().count('"the API server calls the webhook"'), 2)
+    api.meet = lambda: time.sleep(30)  # it is asked and not answered: the end does not wait for that
+    asked = len(api.proofs)
+    eventually(lambda: same(len(api.proofs) > asked, True))
+    begun = time.monotonic()
+    replica.stop()
+    assert time.monotonic() - begun < 15
+
+
+@shows("--call-check 0s asks nothing")
+def _(server):
+    api = EnforcingApi(policies={label: "Fail" for label in NAMED})
+    replica = Managed(api, "--tls-service", f"{SERVICE}.{NAMESPACE}", "--call-check", "0s")
+    eventually(lambda: same(replica.get("/readyz")[0], 200), 30)
+    holds("[+]calls ok\n", replica.get("/readyz?verbose")[1])
+    same((metric_of(replica, "backstop_webhook_called"), api.proofs), (None, []))
     replica.stop()
 
 

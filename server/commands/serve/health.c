@@ -146,6 +146,13 @@ static bool check_versions(struct service *service, struct buf *reason)
     return true;
 }
 
+/* Not a reason to be unready: that would leave the Service without a pod, and nothing better. */
+static bool check_calls(struct service *service, struct buf *reason)
+{
+    (void)serve_calls_state(service, reason);
+    return true;
+}
+
 static bool check_sandbox(struct service *service, struct buf *reason)
 {
     buf_puts(reason, service->sandbox.words);
@@ -159,6 +166,7 @@ static const struct {
     {"shutdown", check_shutdown}, {"certificate", serve_certificate_check},
     {"settings", check_settings}, {"inventory", check_inventory},
     {"versions", check_versions}, {"sandbox", check_sandbox},
+    {"calls", check_calls},
 };
 
 static void write_fact(void *context, const char *name, enum facts_sync sync, const char *reason)

@@ -99,6 +99,11 @@ static bool page_make(struct service *service, const struct inventory *inventory
     buf_init(&reason, REASON_LIMIT);
     serving.certificate_good = serve_certificate_check(service, &reason);
     serving.certificate = arena_copy(arena, buf_str(&reason));
+    buf_clear(&reason);
+    enum webhook_calls calls = serve_calls_state(service, &reason);
+    serving.called = calls == WEBHOOK_CALLED;
+    serving.not_called = calls == WEBHOOK_NOT_CALLED;
+    serving.calls = arena_copy(arena, buf_str(&reason));
     if (settings_source_problem(&service->settings, problem, sizeof problem))
         serving.settings = arena_copy(arena, str_from(problem));
     if (service->facts)

@@ -141,6 +141,7 @@ static bool start_and_serve(struct service *service, const struct serve_options 
     unsigned port = http_port(reviews), health_port = health ? http_port(health) : 0;
     if (fine && values->port_file)
         fine = serve_listen_tell(values->port_file, port, health_port, error);
+    fine = fine && serve_calls_open(service, values, error);
     if (fine) {
         log_line(LOG_INFO, "serving", LOG_TEXT("version", str_from(BACKSTOP_VERSION)), LOG_INTEGER("port", port),
                  LOG_INTEGER("health_port", health_port));
@@ -149,6 +150,7 @@ static bool start_and_serve(struct service *service, const struct serve_options 
         log_line(LOG_INFO, "stopping", LOG_INTEGER("lame_duck_seconds", lame_duck));
         atomic_store(&service->stopping, true);
         http_drain(reviews);
+        serve_calls_close(service);
         bool at_once = lame_duck > 0 && serve_signals_wait(service, lame_duck);
         certificates_stop(service->certificates);
         http_stop(reviews, at_once ? 0 : (unsigned)values->request_timeout * 1000);
@@ -179,6 +181,7 @@ int serve(const struct command *command, struct serve_options *values)
     bool fine = serve_limits_descriptors(&values->connections, SERVE_HEALTH_CONNECTIONS, &error) &&
                 serve_sandbox_enter(&service, values, &error) && start_and_serve(&service, values, &error);
     int code = fine ? EXIT_OK : command_fail(command, "%s", error.message);
+    serve_calls_close(&service);
     serve_events_close(&service);
     serve_page_close(&service);
     serve_certificates_close(&service);
@@ -232,6 +235,8 @@ static const struct option options[] = {
     {"idle-timeout", 0, OPTION_DURATION, "DURATION", "how long an idle connection is kept open (2m)", AT(idle_timeout)},
     {"lame-duck", 0, OPTION_DURATION, "DURATION", "keep serving this long after SIGTERM (10s in a cluster, else 0)",
      AT(lame_duck)},
+    {"call-check", 0, OPTION_DURATION, "DURATION",
+     "ask the API server this often whether it calls the webhook (5m; 0s: never)", AT(call_check)},
     {"sandbox", 0, OPTION_CHOICE, "auto|require|off", "drop privileges it does not need: seccomp, Landlock (auto)",
      AT(sandbox)},
     {"port-file", 0, OPTION_TEXT, "FILE", "write the port numbers to this file once serving", AT(port_file)},
@@ -285,7 +290,7 @@ const struct command command_serve = {
                              .leaf_seconds = 90 * 86400,
                              .ca_seconds = (int64_t)3650 * 86400},
                      .log_level = LOG_INFO, .simulate = -1, .body_bytes = 7 << 20, .connections = 1024,
-                     .concurrent = 256, .request_timeout = 10, .idle_timeout = 120, .lame_duck = -1,
+                     .concurrent = 256, .request_timeout = 10, .idle_timeout = 120, .lame_duck = -1, .call_check = 300,
                      .log_reviews = true),
 };
 

@@ -37,6 +37,7 @@ struct service {
     struct kube_client *events_client;
     struct kube_recorder *recorder; /* NULL: no Events */
     struct status_page *page;       /* NULL: none is served */
+    struct calls *calls;            /* NULL: the API server is not asked whether it calls us */
     const char *from;               /* where facts come from, for people */
     char versions[600];             /* as they were logged last */
     struct sandbox sandbox;
@@ -58,7 +59,7 @@ struct serve_options {
     const char *kubeconfig, *context;
     struct tls_options tls;
     struct option_list inventory;
-    int64_t simulate, body_bytes, connections, concurrent, request_timeout, idle_timeout, lame_duck;
+    int64_t simulate, body_bytes, connections, concurrent, request_timeout, idle_timeout, lame_duck, call_check;
     bool log_reviews, status_page, status_page_users;
     int log_level; /* enum log_level */
     int sandbox;   /* enum sandbox_mode */
@@ -93,6 +94,13 @@ void serve_page_answer(struct service *service, const struct http_request *reque
 
 http_handler serve_review; /* context: struct service */
 http_handler serve_health; /* context: struct service */
+
+/* ---- whether the API server calls the webhook ---- */
+
+bool serve_calls_open(struct service *service, const struct serve_options *values, struct error *error) MUST_CHECK;
+void serve_calls_close(struct service *service);
+/* `reason`: what is known, and since when; empty where it is not asked. */
+enum webhook_calls serve_calls_state(struct service *service, struct buf *reason);
 
 /* What /readyz tells of the certificate: false when none is in force that clients trust. */
 bool serve_certificate_check(struct service *service, struct buf *reason);

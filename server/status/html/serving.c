@@ -164,6 +164,15 @@ void html_serving(const struct html_page *page)
                   serving->certificate);
     else
         put_check(&table, STR("Certificate"), SIGN_BAD, "problem", serving->certificate);
+    if (serving->calls.len)
+        put_check(&table, STR("Calls by the API server"),
+                  serving->called       ? SIGN_GOOD
+                  : serving->not_called ? SIGN_BAD
+                                        : SIGN_INFO,
+                  serving->called       ? "good"
+                  : serving->not_called ? "problem"
+                                        : "unknown",
+                  serving->calls);
     put_check(&table, STR("Settings"), serving->settings.len ? SIGN_WARN : SIGN_GOOD,
               serving->settings.len ? "warning" : "good", serving->settings);
     for (size_t i = 0; i < serving->fact_count; i++) {
