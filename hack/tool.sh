@@ -54,12 +54,16 @@ build() { CGO_ENABLED=0 nice go build -trimpath -tags "$tags" -ldflags "$flags" 
 
 # In the module's own folder, with its own go.mod and go.sum: what its maintainers build, with one replacement.
 build_module() {
-  local folder mod
-  [ "$(go mod download -json "$module" | sed -n 's/^\t"Sum": "\(.*\)",*/\1/p')" = "$sum" ] || {
+  local said folder mod
+  said=$(go mod download -json "$module") || {
+    echo "tool: $module cannot be downloaded: $(sed -n 's/^\t"Error": "\(.*\)",*/\1/p' <<<"$said")" >&2
+    return 1
+  }
+  [ "$(sed -n 's/^\t"Sum": "\(.*\)",*/\1/p' <<<"$said")" = "$sum" ] || {
     echo "tool: $module has not the checksum $sum" >&2
     return 1
   }
-  folder=$(go mod download -json "$module" | sed -n 's/^\t"Dir": "\(.*\)",*/\1/p')
+  folder=$(sed -n 's/^\t"Dir": "\(.*\)",*/\1/p' <<<"$said")
   if [ "$name" = cert-manager-crds ]; then
     rm -rf "${out:?}/$name"
     mkdir "$out/$name"
