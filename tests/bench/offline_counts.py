@@ -4,21 +4,20 @@
 
 As with hack/bench-quick.sh, neither what else the machine does nor its processor disturbs it, and counts of another
 compiler are shown but not compared. --quick leaves out the audit, which takes minutes. Process start, libraries included, is part of what a user waits for and is counted, too."""
-import io
 import json
 import os
 import re
 import subprocess
 import sys
-import tarfile
 import tempfile
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "wire")]
 import compare
+import libbackup
 import offline
 
 LINEAR = 200  # Backups of a small inventory, beside one of twice as many
-HERE = os.path.dirname(os.path.abspath(__file__))
 BASELINE = os.path.join(HERE, "offline.json")
 
 
@@ -29,14 +28,11 @@ PLAIN = "glibc.cpu.hwcaps=-AVX2,-AVX,-BMI2,-ERMS,-FSRM,-SSSE3,-SSE4_1,-SSE4_2,-F
 def contents(folder, objects):
     """What Velero keeps of a backup, with so many ConfigMaps."""
     path = os.path.join(folder, "contents.tar.gz")
-    with tarfile.open(path, "w:gz") as tar:
-        for name, text in [("metadata/version", "1.1.0\n")] + [
-                (f"resources/configmaps/namespaces/kcm-system/cm-{i}.json",
-                 json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"},
-                             "metadata": {"name": f"cm-{i}", "namespace": "kcm-system"}})) for i in range(objects)]:
-            entry = tarfile.TarInfo(name)
-            entry.size = len(text)
-            tar.addfile(entry, io.BytesIO(text.encode()))
+    with open(path, "wb") as file:
+        file.write(libbackup.pack([("metadata/version", "1.1.0\n")] + [
+            (f"resources/configmaps/namespaces/kcm-system/cm-{i}.json",
+             json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"},
+                         "metadata": {"name": f"cm-{i}", "namespace": "kcm-system"}})) for i in range(objects)]))
     return path
 
 

@@ -1,23 +1,22 @@
 """`backstop rehearse --against-crds`: a restore that is written to an API server of its own, and leaves nothing behind."""
 import collections
 import glob
-import io
 import json
 import os
 import signal
 import subprocess
-import tarfile
+import sys
 import time
 
 from control_plane import ROOT, wait_until
 
+sys.path.append(f"{ROOT}/tests/wire")
+
+from libbackup import archive, thing  # noqa: E402
+
 WEBHOOKS = "validatingwebhookconfigurations.admissionregistration.k8s.io"
 MUTATING = "mutatingwebhookconfigurations.admissionregistration.k8s.io"
 SHAPES = f"{ROOT}/tests/golden/inventories"
-
-
-def thing(api, kind, name, ns=None, **more):
-    return {"apiVersion": api, "kind": kind, "metadata": {"name": name, **({"namespace": ns} if ns else {})}, **more}
 
 
 def crd(plural, kind, versions=("v1",), stored=0, spec=None, **more):
@@ -50,18 +49,6 @@ def denies(name, label):
             ("validatingadmissionpolicybindings.admissionregistration.k8s.io", thing(
                 "admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", name, spec={
                     "policyName": name, "validationActions": ["Deny"]}))]
-
-
-def archive(path, *objects):
-    with tarfile.open(path, mode="w:gz") as tar:
-        for resource, document in objects:
-            ns, text = document["metadata"].get("namespace"), json.dumps(document).encode()
-            scope = f"namespaces/{ns}" if ns else "cluster"
-            for part in ("v1-preferredversion/", ""):
-                info = tarfile.TarInfo(f"resources/{resource}/{part}{scope}/{document['metadata']['name']}.json")
-                info.size = len(text)
-                tar.addfile(info, io.BytesIO(text))
-    return path
 
 
 def custom(plural, kind, name, version="v1", **spec):

@@ -1,32 +1,18 @@
 """rehearse --record against a stand-in for the API server and the object store: what is written on the Backup, by whom, and
 that nothing is written where nothing may be."""
-import tarfile
-
 from libapi import *
+import libbackup
 
 REHEARSED = "backstop.k0rdent.mirantis.com/rehearsed"
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
 
 
-def archive(*objects):
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as tar:
-        for resource, namespace, document in objects:
-            text = json.dumps(document).encode()
-            scope = f"namespaces/{namespace}" if namespace else "cluster"
-            for part in ("v1-preferredversion/", ""):
-                info = tarfile.TarInfo(f"resources/{resource}/{part}{scope}/{document['metadata']['name']}.json")
-                info.size = len(text)
-                tar.addfile(info, io.BytesIO(text))
-    return file.getvalue()
-
-
 def config(name):
-    return "configmaps", "zoo", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "zoo"}, "data": {"k": "v"}}
+    return "configmaps", libbackup.thing("v1", "ConfigMap", name, "zoo", data={"k": "v"})
 
 
-NODE = "nodes", "", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}}
-LION = "lions.example.com", "zoo", {"apiVersion": "example.com/v1", "kind": "Lion", "metadata": {"name": "l", "namespace": "zoo"}}
+NODE = "nodes", libbackup.thing("v1", "Node", "n")
+LION = "lions.example.com", libbackup.thing("example.com/v1", "Lion", "l", "zoo")
 
 
 class WithVelero(Handler):
@@ -73,7 +59,7 @@ class WithVelero(Handler):
 
 def cluster(*objects, handler=WithVelero):
     api = FakeApi(handler)
-    api.contents, api.patches, api.refused = archive(*objects), [], None
+    api.contents, api.patches, api.refused = libbackup.contents(*objects), [], None
     api.objects["namespaces"] = [thing("namespaces", "zoo")]
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 120))
     api.objects["backups"] = [thing("backups", "nightly", metadata={"managedFields": BY_VELERO}, spec={
@@ -166,7 +152,7 @@ def _(_):
 
 @shows("the order is that of Velero's own --restore-resource-priorities, and the report says so")
 def _(_):
-    secret = "secrets", "zoo", {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "zoo"}}
+    secret = "secrets", libbackup.thing("v1", "Secret", "s", "zoo")
     order = lambda done: [each["name"] for each in json.loads(done.stdout)["objects"]]
     api = cluster(config("a"), secret)
     same(order(rehearse(api, "-o", "json")), ["s", "a"])

@@ -3,24 +3,9 @@
 # shellcheck source=tests/wire/libcommand.sh
 . "$(dirname "$0")/libcommand.sh"
 
-python3 - <<'PY'
-import io, json, tarfile
-
-def thing(api, kind, name, ns=None, **more):
-    return {"apiVersion": api, "kind": kind, "metadata": {"name": name, **({"namespace": ns} if ns else {})}, **more}
-
-def archive(name, objects, keep=None):
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as tar:
-        for resource, document in objects:
-            ns, text = document["metadata"].get("namespace"), json.dumps(document).encode()
-            scope = f"namespaces/{ns}" if ns else "cluster"
-            for part in ("v1-preferredversion/", ""):
-                info = tarfile.TarInfo(f"resources/{resource}/{part}{scope}/{document['metadata']['name']}.json")
-                info.size = len(text)
-                tar.addfile(info, io.BytesIO(text))
-    with open(name, "wb") as out:
-        out.write(file.getvalue()[:keep])
+PYTHONPATH=$root/tests/wire python3 - <<'PY'
+import json, os
+from libbackup import archive, thing
 
 crd = thing("apiextensions.k8s.io/v1", "CustomResourceDefinition", "zebras.example.com", spec={
     "group": "example.com", "scope": "Namespaced", "names": {"plural": "zebras", "kind": "Zebra"}, "versions": [{
@@ -31,20 +16,20 @@ hook = thing("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", 
     "rules": [{"apiGroups": ["example.com"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["zebras"]}]}])
 plain = [("configmaps", thing("v1", "ConfigMap", "a", "zoo", data={"k": "v"})), ("nodes", thing("v1", "Node", "n"))]
 odd = [("configmaps", thing("v1", "ConfigMap", "x<\x1b[31m&\u202e", "zoo"))]
-archive("plain.tar.gz", plain)
-archive("refused.tar.gz", [*plain, *odd, ("customresourcedefinitions.apiextensions.k8s.io", crd),
+archive("plain.tar.gz", *plain)
+archive("refused.tar.gz", *plain, *odd, ("customresourcedefinitions.apiextensions.k8s.io", crd),
     ("mutatingwebhookconfigurations.admissionregistration.k8s.io", hook),
     ("zebras.example.com", thing("example.com/v1", "Zebra", "good", "zoo", spec={"stripes": 3})),
     ("zebras.example.com", thing("example.com/v1", "Zebra", "bad", "zoo", spec={"stripes": "many"})),
-    ("lions.example.com", thing("example.com/v1", "Lion", "alone", "zoo"))])
-archive("cut.tar.gz", plain, 100)
+    ("lions.example.com", thing("example.com/v1", "Lion", "alone", "zoo")))
+os.truncate(archive("cut.tar.gz", *plain), 100)
 kinds = [f"zkind{i}s" for i in range(7)]
-archive("provider.tar.gz", [("mutatingwebhookconfigurations.admissionregistration.k8s.io", {**hook, "webhooks": [
+archive("provider.tar.gz", ("mutatingwebhookconfigurations.admissionregistration.k8s.io", {**hook, "webhooks": [
         {**hook["webhooks"][0], "name": f"{kind}.example.com", "rules": [{**hook["webhooks"][0]["rules"][0], "resources": [kind]}]}
         for kind in kinds]}),
     *(("customresourcedefinitions.apiextensions.k8s.io", json.loads(json.dumps(crd).replace("zebra", kind[:-1]))) for kind in kinds),
     *((f"{kind}.example.com", thing("example.com/v1", "Kind", name, "zoo"))
-      for kind in kinds for name in ("a", "b", "c", "d") if name == "a" or kind == "zkind3s")])
+      for kind in kinds for name in ("a", "b", "c", "d") if name == "a" or kind == "zkind3s"))
 PY
 cat >restore.yaml <<'YAML'
 apiVersion: velero.io/v1
