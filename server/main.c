@@ -16,7 +16,7 @@ static int main_usage(int fd, int code)
     BUF_SCOPED text;
     buf_init(&text, TEXT_LIMIT);
     program_usage(&text);
-    if (write_all(fd, buf_str(&text)))
+    if (fd_write(fd, buf_str(&text)))
         return code;
     perror("backstop: cannot write the output");
     return EXIT_USAGE;

@@ -315,6 +315,13 @@ struct civil {
 #define TIME_TEXT_SIZE 40
 int64_t time_now(void); /* the system clock; only shells call it, policies get `now` */
 int64_t time_monotonic_ns(void);
+#define NS_PER_SECOND INT64_C(1000000000)
+#define NS_PER_MS INT64_C(1000000)
+void time_sleep_ms(int64_t milliseconds); /* or less, after a signal */
+/* A condition variable whose deadlines are by the monotonic clock, which nobody sets. */
+void cond_init(pthread_cond_t *cond);
+/* Until it is signalled, or (false) time_monotonic_ns() is there. */
+bool cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t monotonic_ns);
 int64_t days_from_civil(int64_t year, int month, int day); /* since 1970-01-01 */
 struct civil civil_from_unix(int64_t unix_seconds);
 int64_t unix_from_civil(const struct civil *civil); /* weekday is ignored */
@@ -351,6 +358,10 @@ void shared_slot_dispose(struct shared_slot *slot);
 
 void fd_close(int *fd); /* none below 3: the standard ones are left open */
 #define FD_SCOPED CLEANUP(fd_close) int
+/* Writes all of a text to a descriptor; errno when it cannot. */
+bool fd_write(int fd, struct str text);
+/* Where temporary files go: TMPDIR, if that is an absolute path, or /tmp. */
+const char *temporary_folder(void);
 
 /* Reads a regular file or a pipe up to `limit` bytes into the arena; "-" is
  * standard input. Fails with the path and the system's reason. Only the arena keeps what

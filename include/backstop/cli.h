@@ -98,8 +98,6 @@ int command_fail(const struct command *command, const char *format, ...) PRINTF_
 int command_fail_output(const struct command *command);
 /* Prints all of it. Returns the exit code, after a message where it ran out of memory or cannot be written. */
 int command_print(const struct command *command, const struct buf *out);
-/* Writes all of a buffer to a descriptor; errno when it cannot. */
-bool write_all(int fd, struct str text);
 
 /* Which cluster a command asks, in kubectl's words. Part of a command's options struct; the command's `connection` says
  * where. Every command that asks a cluster shares the rows that fill it. */

@@ -24,6 +24,25 @@ void fd_close(int *fd)
         close(*fd);
 }
 
+bool fd_write(int fd, struct str text)
+{
+    while (text.len) {
+        ssize_t written = write(fd, text.ptr, text.len);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return false;
+        text = str_slice(text, (size_t)written, text.len);
+    }
+    return true;
+}
+
+const char *temporary_folder(void)
+{
+    const char *folder = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe): nothing here sets the environment */
+    return folder && folder[0] == '/' ? folder : "/tmp";
+}
+
 /* strerror is not thread-safe; GNU's strerror_r may or may not use the buffer. */
 static bool system_failure(struct error *error, const char *path)
 {
@@ -253,7 +272,6 @@ static bool wait_for_quiet(const struct file_watch *watch)
 /* Until the next poll, or what was asked for by file_watch_again. */
 static int64_t wait_milliseconds(struct file_watch *watch)
 {
-    enum { NS_PER_MS = 1000000 };
     int64_t most = (int64_t)watch->poll_seconds * 1000, again = atomic_load(&watch->again_ns);
     int64_t left = again ? (again - time_monotonic_ns()) / NS_PER_MS + 1 : most;
     return left < 0 ? 0 : left < most ? left : most;

@@ -94,7 +94,7 @@ void certificates_free(struct certificates *certificates);
 
 /* Managed mode's state: what its thread (managed.c) and its work (managed_settle.c) share. */
 
-enum { NS = 1000000000, REFLECTORS = 1 + KUBE_WEBHOOK_CONFIGURATIONS /* the Secret first */, POLL_MAX = 30 };
+enum { REFLECTORS = 1 + KUBE_WEBHOOK_CONFIGURATIONS /* the Secret first */, POLL_MAX = 30 };
 
 struct managed {
     struct certificates *certificates;

@@ -31,9 +31,8 @@ static bool read_settled(struct arena *arena, const struct certificates_options 
     struct error reason;
     struct pki_pair before = {0};
     for (int i = 0; i < READS; i++) {
-        const struct timespec swap = {0, SWAP_MS * 1000000L};
         if (i)
-            nanosleep(&swap, NULL);
+            time_sleep_ms(SWAP_MS);
         if (!read_pair(arena, options, pair, error))
             return false;
         if (pki_verify(pair, STR(""), NULL, time_now(), &reason) ||

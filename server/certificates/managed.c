@@ -30,10 +30,9 @@ static bool is_stopping(struct managed *managed)
 static void *managed_run(void *argument)
 {
     struct managed *managed = argument;
-    const struct timespec quiet = {0, QUIET_MS * 1000000L};
     while (!is_stopping(managed)) {
         struct error error = {.message = ""};
-        int64_t wait_ns = NS;
+        int64_t wait_ns = NS_PER_SECOND;
         bool fine = managed_settle(managed, &wait_ns, &error);
         if (!fine && is_stopping(managed))
             break;
@@ -48,17 +47,15 @@ static void *managed_run(void *argument)
         if (!fine) {
             unsigned shift = managed->failures > 5 ? 5 : managed->failures - 1;
             int64_t seconds = (int64_t)1 << shift;
-            wait_ns = (seconds > RETRY_MAX ? RETRY_MAX : seconds) * NS;
+            wait_ns = (seconds > RETRY_MAX ? RETRY_MAX : seconds) * NS_PER_SECOND;
         }
         int64_t until = time_monotonic_ns() + wait_ns;
-        struct timespec deadline = {until / NS, until % NS};
         pthread_mutex_lock(&managed->lock);
-        while (!managed->stopping && !managed->looked_for)
-            if (pthread_cond_timedwait(&managed->wake, &managed->lock, &deadline) != 0)
-                break;
+        while (!managed->stopping && !managed->looked_for && cond_wait_until(&managed->wake, &managed->lock, until))
+            continue;
         managed->looked_for = false;
         pthread_mutex_unlock(&managed->lock);
-        nanosleep(&quiet, NULL); /* several events at once are one */
+        time_sleep_ms(QUIET_MS); /* several events at once are one */
     }
     return NULL;
 }
@@ -153,22 +150,17 @@ void managed_stop(struct managed *managed)
     free(managed);
 }
 
-/* The jitter spreads the renewals of replicas; deadlines are by the monotonic clock, which
- * nobody sets. */
+/* The jitter spreads the renewals of replicas. */
 static struct managed *managed_create(struct certificates *certificates)
 {
     struct managed *managed = calloc(1, sizeof *managed);
-    pthread_condattr_t monotonic;
     if (!managed)
         return NULL;
     managed->certificates = certificates;
     managed->options = &certificates->options;
     managed->jitter = (double)((uint64_t)time_monotonic_ns() / 1000 % 1000) / 1000;
     pthread_mutex_init(&managed->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&managed->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&managed->wake);
     return managed;
 }
 

@@ -31,7 +31,7 @@ static bool managed_hold(struct managed *managed, const struct pki_pair *pair, s
 
 static int64_t settle_ns(const struct managed *managed)
 {
-    return rotation_settle_seconds(managed->options->leaf_seconds) * NS;
+    return rotation_settle_seconds(managed->options->leaf_seconds) * NS_PER_SECOND;
 }
 
 static bool is_announced(const struct managed *managed, struct str ca)
@@ -109,10 +109,10 @@ static bool settle_secret(struct managed *managed, struct arena *arena, struct c
 static bool managed_may_write(struct managed *managed)
 {
     int64_t quiet = time_monotonic_ns() - managed->last_write_ns;
-    if (quiet > (int64_t)POLL_MAX * NS)
+    if (quiet > POLL_MAX * NS_PER_SECOND)
         managed->writes = 0;
     unsigned over = managed->writes > WRITES_FREE ? managed->writes - WRITES_FREE : 0;
-    return !over || quiet >= (int64_t)(1u << (over > 5 ? 5 : over)) * NS;
+    return !over || quiet >= (1u << (over > 5 ? 5 : over)) * NS_PER_SECOND;
 }
 
 /* Extra CAs in caBundle are left for a while: they may be those of a replica that has just
@@ -204,7 +204,7 @@ static int64_t next_ns(const struct managed *managed, const struct content *cont
     else if (managed->open && wait > OPEN_POLL)
         wait = OPEN_POLL;
     wait = wait < 1 ? 1 : wait > poll ? poll : wait;
-    return wait < 1 ? NS : wait * NS;
+    return wait < 1 ? NS_PER_SECOND : wait * NS_PER_SECOND;
 }
 
 bool managed_settle(struct managed *managed, int64_t *wait_ns, struct error *error)

@@ -115,7 +115,7 @@ static int completion_execute(const struct command *command, void *context, char
     (void)context;
     for (size_t i = 0; count == 1 && i < LENGTH_OF(scripts); i++)
         if (str_is(str_from(operands[0]), scripts[i].shell))
-            return write_all(STDOUT_FILENO, str_from(scripts[i].script)) ? EXIT_OK : command_fail_output(command);
+            return fd_write(STDOUT_FILENO, str_from(scripts[i].script)) ? EXIT_OK : command_fail_output(command);
     return command_fail(command, "expected bash, zsh or fish");
 }
 

@@ -224,7 +224,7 @@ static bool write_page(const struct command *command, const char *folder, const 
     char path[PATH_SIZE];
     int length = snprintf(path, sizeof path, "%s/%s.1", folder, page);
     int fd = length > 0 && length < PATH_SIZE ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644) : -1;
-    bool good = fd >= 0 && !text->failed && write_all(fd, buf_str(text));
+    bool good = fd >= 0 && !text->failed && fd_write(fd, buf_str(text));
     if (fd >= 0)
         good = close(fd) == 0 && good;
     if (!good)

@@ -156,24 +156,11 @@ int command_fail_output(const struct command *command)
 
 /* stdio is not used for output, since a failing write (a full disk, a closed pipe) would show
  * only at exit, and output that was cut short must not end with exit code 0. */
-bool write_all(int fd, struct str text)
-{
-    while (text.len) {
-        ssize_t written = write(fd, text.ptr, text.len);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return false;
-        text = str_slice(text, (size_t)written, text.len);
-    }
-    return true;
-}
-
 int command_print(const struct command *command, const struct buf *out)
 {
     if (out->failed)
         return command_fail(command, "out of memory");
-    return write_all(STDOUT_FILENO, buf_str(out)) ? EXIT_OK : command_fail_output(command);
+    return fd_write(STDOUT_FILENO, buf_str(out)) ? EXIT_OK : command_fail_output(command);
 }
 
 int64_t command_now(int64_t given)

@@ -7,9 +7,8 @@
 #include "backstop/telemetry.h"
 #include "commands/facts_open.h"
 
-#define SECOND_NS INT64_C(1000000000)
-#define PATIENCE_NS (3 * SECOND_NS)
-enum { TIMEOUT_DEFAULT = 30, POLL_NS = 20 * 1000 * 1000, TEXT_LIMIT = 1024 * 1024 };
+#define PATIENCE_NS (3 * NS_PER_SECOND)
+enum { TIMEOUT_DEFAULT = 30, POLL_MS = 20, TEXT_LIMIT = 1024 * 1024 };
 
 /* They are ours alone yet. */
 static bool settings_override(struct settings *settings, const struct facts_options *options, struct error *error)
@@ -138,11 +137,6 @@ static void facts_report_kind(void *context, const char *name, enum facts_sync s
         strlist_add(arena, &progress->facts->problems, arena_printf(arena, "%s: %.*s", name, STR_ARG(words)));
 }
 
-static void pause_a_little(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
-}
-
 /* Every kind of k0rdent's is answered with 404: most likely not the cluster that was meant. Where Velero runs
  * without k0rdent, its objects can be reviewed all the same. */
 static bool is_wrong_cluster(const struct facts_progress *progress, const struct facts_options *options)
@@ -156,7 +150,7 @@ static bool is_wrong_cluster(const struct facts_progress *progress, const struct
  * the wait ends, since nothing more is to be expected. */
 static bool wait_for_lists(struct facts *facts, int64_t seconds)
 {
-    int64_t now = time_monotonic_ns(), until = now + seconds * SECOND_NS, failing_since = INT64_MAX;
+    int64_t now = time_monotonic_ns(), until = now + seconds * NS_PER_SECOND, failing_since = INT64_MAX;
     while (!facts_ready(facts->source)) {
         struct facts_progress progress = {.facts = facts};
         facts_report(facts->source, facts_report_kind, &progress);
@@ -164,7 +158,7 @@ static bool wait_for_lists(struct facts *facts, int64_t seconds)
         failing_since = progress.under_way ? INT64_MAX : failing_since < now ? failing_since : now;
         if (now > until || now - failing_since > PATIENCE_NS)
             return false;
-        pause_a_little();
+        time_sleep_ms(POLL_MS);
     }
     return true;
 }
@@ -214,7 +208,7 @@ static bool facts_open_from_cluster(struct facts *facts, const struct command *c
         const struct inventory *inventory = facts_get(facts->source, now);
         while (inventory && known_facts(inventory) < progress.read && time_monotonic_ns() < until) {
             facts_release_inventory(&inventory);
-            pause_a_little();
+            time_sleep_ms(POLL_MS);
             inventory = facts_get(facts->source, now);
         }
         facts->inventory = inventory;

@@ -156,9 +156,7 @@ static void *connections_sweeper(void *cls)
     struct http_server *server = cls;
     pthread_mutex_lock(&server->lock);
     while (!server->stopping) {
-        int64_t until = time_monotonic_ns() + (int64_t)SWEEP_MS * 1000000;
-        struct timespec deadline = {until / 1000000000, until % 1000000000};
-        pthread_cond_timedwait(&server->wake, &server->lock, &deadline);
+        cond_wait_until(&server->wake, &server->lock, time_monotonic_ns() + SWEEP_MS * NS_PER_MS);
         int64_t now = time_monotonic_ns(), limit_ms = (int64_t)server->limits.request_seconds * 1000;
         for (struct http_connection *c = server->connections; c; c = c->next)
             if (atomic_load_explicit(&c->phase, memory_order_acquire) != PHASE_IDLE && age_ms(c, now) >= limit_ms)

@@ -249,11 +249,7 @@ static struct http_server *server_create(const struct http_config *config)
     server->context = config->context;
     server->listener = -1;
     shared_slot_init(&server->credential);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&server->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&server->wake);
     pthread_mutex_init(&server->lock, NULL);
     pthread_mutex_init(&server->opening, NULL);
     return server;
@@ -307,10 +303,8 @@ void http_stop(struct http_server *server, unsigned grace_ms)
         MHD_quiesce_daemon(server->daemon);
     close(server->listener);
     server->listener = -1;
-    for (unsigned waited = 0; waited < grace_ms && connections_busy(server); waited += POLL_MS) {
-        struct timespec time = {POLL_MS / 1000, (long)(POLL_MS % 1000) * 1000000};
-        nanosleep(&time, NULL);
-    }
+    for (unsigned waited = 0; waited < grace_ms && connections_busy(server); waited += POLL_MS)
+        time_sleep_ms(POLL_MS);
     /* libmicrohttpd does not stop while a connection is suspended. */
     workers_stop(server->workers);
     if (server->daemon)

@@ -30,7 +30,6 @@ enum {
     TEXT_LIMIT = 1024,
     EVENT_LIMIT = 64 * 1024
 };
-#define NS_PER_S INT64_C(1000000000)
 
 struct event_rate {
     struct event_series series[EVENT_SERIES];
@@ -138,11 +137,11 @@ static bool take_token(struct event_rate *rate)
     int64_t now = time_monotonic_ns();
     rate->tokens_ns += now - rate->filled_ns;
     rate->filled_ns = now;
-    if (rate->tokens_ns > BURST * NS_PER_S)
-        rate->tokens_ns = BURST * NS_PER_S;
-    if (rate->tokens_ns < NS_PER_S)
+    if (rate->tokens_ns > BURST * NS_PER_SECOND)
+        rate->tokens_ns = BURST * NS_PER_SECOND;
+    if (rate->tokens_ns < NS_PER_SECOND)
         return false;
-    rate->tokens_ns -= NS_PER_S;
+    rate->tokens_ns -= NS_PER_SECOND;
     return true;
 }
 
@@ -160,7 +159,7 @@ static bool recorder_may_write(struct kube_recorder *recorder, const struct even
     struct event_rate *rate = &recorder->rates[note->weight];
     bool taken = take_token(rate), stopping = false;
     while (!taken && note->weight > KUBE_COMMON && !stopping) {
-        nanosleep(&(struct timespec){0, 100000000}, NULL);
+        time_sleep_ms(100);
         stopping = recorder_stopping(recorder);
         taken = take_token(rate);
     }
@@ -191,7 +190,7 @@ static void look_up(struct kube_recorder *recorder, struct arena *arena, struct 
         /* The review of its creation is just being answered: the API server stores it afterwards. */
         if (ignored.code != 404 || recorder_stopping(recorder))
             return;
-        nanosleep(&(struct timespec){0, 100000000}, NULL);
+        time_sleep_ms(100);
     }
 }
 
@@ -207,7 +206,7 @@ static struct event_series *recorder_find(struct kube_recorder *recorder, const 
     int64_t now = time_monotonic_ns();
     for (size_t i = 0; i < EVENT_SERIES; i++) {
         struct event_series *series = &recorder->rates[note->weight].series[i];
-        if (series->count && now - series->seen_ns < SERIES_SECONDS * NS_PER_S && event_is_of(series, note))
+        if (series->count && now - series->seen_ns < SERIES_SECONDS * NS_PER_SECOND && event_is_of(series, note))
             return series;
     }
     return NULL;
@@ -229,7 +228,7 @@ static bool recorder_retry(struct kube_recorder *recorder, struct event_note *no
     if (note->weight == KUBE_COMMON || !passing || ++note->tries >= TRIES)
         return false;
     if (recorder_put(recorder, note, event_queue_return))
-        nanosleep(&(struct timespec){RETRY_SECONDS, 0}, NULL);
+        time_sleep_ms(RETRY_SECONDS * 1000);
     return true;
 }
 
@@ -246,7 +245,7 @@ static void recorder_record(struct kube_recorder *recorder, struct event_note *n
         series->count += note->times;
         series->seen_ns = now;
         /* A client that asks again each second needs no write each second. */
-        if (now - series->written_ns < PATCH_EVERY * NS_PER_S)
+        if (now - series->written_ns < PATCH_EVERY * NS_PER_SECOND)
             return;
     }
     if (!arena || !recorder_may_write(recorder, note)) {
@@ -307,7 +306,7 @@ struct kube_recorder *kube_recorder_start(struct kube_client *client, const char
     recorder->client = client;
     for (size_t weight = 0; weight < EVENT_WEIGHTS; weight++) {
         recorder->rates[weight].filled_ns = time_monotonic_ns();
-        recorder->rates[weight].tokens_ns = BURST * NS_PER_S;
+        recorder->rates[weight].tokens_ns = BURST * NS_PER_SECOND;
     }
     snprintf(recorder->controller, sizeof recorder->controller, "%s", controller);
     if (gethostname(recorder->instance, sizeof recorder->instance - 1) != 0 || !recorder->instance[0])
@@ -332,7 +331,7 @@ void kube_recorder_stop(struct kube_recorder *recorder)
         return;
     pthread_mutex_lock(&recorder->lock);
     recorder->stopping = true;
-    recorder->stop_by_ns = time_monotonic_ns() + STOP_MS * (NS_PER_S / 1000);
+    recorder->stop_by_ns = time_monotonic_ns() + STOP_MS * NS_PER_MS;
     kube_interrupt(recorder->client, recorder->stop_by_ns);
     pthread_cond_signal(&recorder->wake);
     pthread_mutex_unlock(&recorder->lock);

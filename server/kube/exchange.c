@@ -58,11 +58,11 @@ static void exchange_gather(struct exchange *exchange)
     curl_socket_t connection;
     int waiting = 1;
     exchange->received_ns = now_ns;
-    if (since_ns > STREAM_CALM_MS * INT64_C(1000000) ||
+    if (since_ns > STREAM_CALM_MS * NS_PER_MS ||
         curl_easy_getinfo(exchange->connection, CURLINFO_ACTIVESOCKET, &connection) != CURLE_OK ||
         ioctl(connection, FIONREAD, &waiting) != 0 || waiting)
         return;
-    nanosleep(&(struct timespec){0, STREAM_PAUSE_MS * 1000000}, NULL);
+    time_sleep_ms(STREAM_PAUSE_MS);
 }
 
 /* Returning less than what came makes libcurl end the transfer, for a stream that is no longer
@@ -103,7 +103,7 @@ static bool is_silent(const struct exchange *exchange)
     long status = 0;
     curl_easy_getinfo(exchange->connection, CURLINFO_RESPONSE_CODE, &status);
     return exchange->call->stream && status == 0 &&
-           time_monotonic_ns() - exchange->began_ns > SILENT_SECONDS * INT64_C(1000000000);
+           time_monotonic_ns() - exchange->began_ns > SILENT_SECONDS * NS_PER_SECOND;
 }
 
 /* Called by libcurl about once a second even while nothing arrives. It is what makes cancelling

@@ -10,7 +10,7 @@
 
 #include "kube/kube.h"
 
-enum { PAGE_BYTES_MAX = 64 * 1024 * 1024, PAGE_DEFAULT = 500, PATH_BYTES_MAX = 8192 };
+enum { PAGE_BYTES_MAX = 64 * 1024 * 1024, PAGE_DEFAULT = 500, PATH_BYTES_MAX = 8192, VERSION_BYTES_MAX = 64 * 1024 };
 
 #define ACCEPT_METADATA "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -146,34 +146,32 @@ bool kube_list(struct kube_client *client, struct arena *arena, const struct kub
     return true;
 }
 
-bool kube_version(struct kube_client *client, struct arena *arena, struct str *version, struct error *error)
+/* GET of what is outside of the API groups. */
+static bool get_path(struct kube_client *client, const char *path, struct buf *answer, struct error *error)
 {
-    enum { ANSWER_MAX = 64 * 1024 };
-    BUF_SCOPED answer;
-    buf_init(&answer, ANSWER_MAX);
     long status;
     const struct kube_call call = {
-        .verb = "get", .method = "GET", .path = "/version", .timeout_seconds = kube_timeout(client)};
-    if (!kube_exchange(client, &call, &status, &answer, error))
-        return error_wrap(error, "get /version");
-    if (status != 200)
-        return kube_refused(status, buf_str(&answer), "get", STR("/version"), error);
-    struct json_object *said = kube_answer_build(arena, buf_str(&answer), error);
-    *version = json_get_str(said, "gitVersion");
+        .verb = "get", .method = "GET", .path = path, .timeout_seconds = kube_timeout(client)};
+    if (!kube_exchange(client, &call, &status, answer, error))
+        return error_wrap(error, "get %s", path);
+    return status == 200 || kube_refused(status, buf_str(answer), "get", str_from(path), error);
+}
+
+bool kube_version(struct kube_client *client, struct arena *arena, struct str *version, struct error *error)
+{
+    BUF_SCOPED answer;
+    buf_init(&answer, VERSION_BYTES_MAX);
+    if (!get_path(client, "/version", &answer, error))
+        return false;
+    *version = json_get_str(kube_answer_build(arena, buf_str(&answer), error), "gitVersion");
     return version->len ? true : error_set(error, 502, "get /version: the response has no gitVersion");
 }
 
 bool kube_ready(struct kube_client *client, struct error *error)
 {
-    enum { ANSWER_MAX = 64 * 1024 };
     BUF_SCOPED answer;
-    buf_init(&answer, ANSWER_MAX);
-    long status;
-    const struct kube_call call = {
-        .verb = "get", .method = "GET", .path = "/readyz", .timeout_seconds = kube_timeout(client)};
-    if (!kube_exchange(client, &call, &status, &answer, error))
-        return error_wrap(error, "get /readyz");
-    return status == 200 || kube_refused(status, buf_str(&answer), "get", STR("/readyz"), error);
+    buf_init(&answer, VERSION_BYTES_MAX);
+    return get_path(client, "/readyz", &answer, error);
 }
 
 /* Whether /apis/GROUP/VERSION lists the plural. */

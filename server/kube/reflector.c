@@ -94,10 +94,9 @@ static void reflector_report(struct kube_reflector *r, enum kube_sync state, con
 static void pause_ms(struct kube_reflector *r, unsigned milliseconds)
 {
     unsigned jittered = milliseconds / 2 + (unsigned)(kube_random(r->client) * milliseconds);
-    int64_t until_ns = time_monotonic_ns() + (int64_t)jittered * 1000000;
-    struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
+    int64_t until = time_monotonic_ns() + jittered * NS_PER_MS;
     pthread_mutex_lock(&r->lock);
-    while (!atomic_load(&r->stopping) && pthread_cond_timedwait(&r->wake, &r->lock, &until) == 0)
+    while (!atomic_load(&r->stopping) && cond_wait_until(&r->wake, &r->lock, until))
         continue;
     pthread_mutex_unlock(&r->lock);
 }
@@ -325,11 +324,7 @@ struct kube_reflector *kube_reflect(struct kube_client *client, const struct kub
     r->resource = options->resource;
     buf_init(&r->line, EVENT_BYTES_MAX);
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_t monotonic; /* a clock that is set back must not make a pause longer */
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&r->wake);
     if (pthread_create(&r->thread, NULL, reflector_run, r) != 0) {
         pthread_cond_destroy(&r->wake);
         pthread_mutex_destroy(&r->lock);

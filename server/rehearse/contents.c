@@ -50,8 +50,7 @@ static bool spool_failed(struct error *error, const char *what, const char *fold
 /* Without a name, so that it is gone with the process whatever ends that; it may hold Secrets. */
 int rehearse_temporary_file(struct error *error)
 {
-    const char *folder = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe): nothing here sets the environment */
-    folder = folder && folder[0] == '/' ? folder : "/tmp";
+    const char *folder = temporary_folder();
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0) { /* a file system without it */
         char path[FOLDER_BYTES];
@@ -68,15 +67,8 @@ int rehearse_temporary_file(struct error *error)
 /* Written in large pieces: a backup has tens of thousands of small files. */
 static bool spool_flush(struct rehearse_contents *contents, struct error *error)
 {
-    struct str rest = buf_str(&contents->pending);
-    while (rest.len) {
-        ssize_t done = write(contents->fd, rest.ptr, rest.len);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return spool_failed(error, "written", "");
-        rest = str_slice(rest, (size_t)done, rest.len);
-    }
+    if (!fd_write(contents->fd, buf_str(&contents->pending)))
+        return spool_failed(error, "written", "");
     contents->written += contents->pending.len;
     buf_clear(&contents->pending);
     return true;

@@ -22,7 +22,7 @@
 enum {
     FOLDER_BYTES = 512,
     START_SECONDS = 120, /* three on a laptop */
-    POLL_NS = 50 * 1000 * 1000,
+    POLL_MS = 50,
     CERTIFICATE_SECONDS = 7 * 24 * 3600,
     LOG_BYTES = 64 * 1024,
     LOG_LINES = 8,
@@ -51,13 +51,7 @@ static bool drill_write(struct rehearse_drill *drill, const char *name, struct s
     char buffer[128];
     struct str path = arena_join(drill->arena, str_from(drill->folder), "/", str_from(name));
     FD_SCOPED fd = path.ptr ? open(path.ptr, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
-    while (fd >= 0 && text.len) {
-        ssize_t done = write(fd, text.ptr, text.len);
-        if (done < 0 && errno != EINTR)
-            break;
-        text = str_slice(text, done > 0 ? (size_t)done : 0, text.len);
-    }
-    return (fd >= 0 && text.len == 0) ||
+    return (fd >= 0 && fd_write(fd, text)) ||
            error_set(error, 500, "the drill's folder %s cannot be written (see TMPDIR): %s", drill->folder,
                      strerror_r(errno, buffer, sizeof buffer));
 }
@@ -66,9 +60,7 @@ static bool drill_write(struct rehearse_drill *drill, const char *name, struct s
 static bool drill_make_folder(struct rehearse_drill *drill, struct error *error)
 {
     char buffer[128];
-    const char *parent = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe): nothing here sets the environment */
-    int length = snprintf(drill->folder, sizeof drill->folder, "%s/backstop-drill-XXXXXX",
-                          parent && parent[0] == '/' ? parent : "/tmp");
+    int length = snprintf(drill->folder, sizeof drill->folder, "%s/backstop-drill-XXXXXX", temporary_folder());
     if (length > 0 && (size_t)length < sizeof drill->folder && mkdtemp(drill->folder))
         return true;
     error_set(error, 500, "the drill's folder %s cannot be made (see TMPDIR): %s", drill->folder,
@@ -236,7 +228,7 @@ static bool server_start(struct rehearse_drill *drill, enum drill_server server,
  * the group and removes the folder. Control-C does not reach it. */
 static void keeper_run(const char *folder, int pipe, int other_end)
 {
-    enum { TRIES = 500, TICK_NS = 10 * 1000 * 1000 };
+    enum { TRIES = 500, TICK_MS = 10 };
     pid_t group = 0, read_group;
     ssize_t got;
     close(other_end);
@@ -251,7 +243,7 @@ static void keeper_run(const char *folder, int pipe, int other_end)
         else if (errno != EINTR)
             break;
     for (int i = 0; group > 0 && i < TRIES && kill(-group, SIGKILL) == 0; i++)
-        nanosleep(&(struct timespec){.tv_nsec = TICK_NS}, NULL);
+        time_sleep_ms(TICK_MS);
     folder_remove(folder);
     _exit(0);
 }
@@ -329,7 +321,7 @@ bool rehearse_drill_lives(struct rehearse_drill *drill, struct error *error)
 static bool drill_wait(struct rehearse_drill *drill, struct error *error)
 {
     struct error reason = {0};
-    int64_t until = time_monotonic_ns() + INT64_C(1000000000) * START_SECONDS;
+    int64_t until = time_monotonic_ns() + NS_PER_SECOND * START_SECONDS;
     struct str path = arena_join(drill->arena, str_from(drill->folder), "/", STR("kubeconfig"));
     const struct kube_options access = {.kubeconfig = path.ptr, .timeout_seconds = 60};
     drill->client = path.ptr ? kube_open(&access, error) : NULL;
@@ -341,7 +333,7 @@ static bool drill_wait(struct rehearse_drill *drill, struct error *error)
         if (time_monotonic_ns() > until)
             return error_set(error, 504, "the drill's API server is not ready after %d s: %s", START_SECONDS,
                              reason.message);
-        nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+        time_sleep_ms(POLL_MS);
     }
     return true;
 }

@@ -6,17 +6,17 @@
 #include "backstop/api.h"
 #include "rehearse/run.h"
 
-enum { STAGE_SECONDS = 60, STAGE_POLL_NS = 20 * 1000 * 1000, STAGE_BYTES = 64 * 1024 * 1024 };
+enum { STAGE_SECONDS = 60, STAGE_POLL_MS = 20, STAGE_BYTES = 64 * 1024 * 1024 };
 
 static bool stage_pause(int64_t until)
 {
-    nanosleep(&(struct timespec){.tv_nsec = STAGE_POLL_NS}, NULL);
+    time_sleep_ms(STAGE_POLL_MS);
     return time_monotonic_ns() < until;
 }
 
 static int64_t stage_until(void)
 {
-    return time_monotonic_ns() + INT64_C(1000000000) * STAGE_SECONDS;
+    return time_monotonic_ns() + NS_PER_SECOND * STAGE_SECONDS;
 }
 
 /* Group and plural of a CRD are its name: PLURAL.GROUP. */

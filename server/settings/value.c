@@ -64,15 +64,14 @@ static bool fail_too_long(struct str shown, int64_t most, struct error *error)
 bool settings_read_duration(struct arena *arena, const struct settings_key *key, struct json_object *value,
                             int64_t *out, struct error *error)
 {
-    enum { SECOND_NS = 1000000000 };
     int64_t nanoseconds = 0;
     struct error ignored;
     char bound[TIME_TEXT_SIZE];
     struct str text = json_str(value), shown = settings_show(arena, value);
     if (!text.len || !duration_parse(text, &nanoseconds, &ignored))
         return fail_duration(arena, value, error);
-    int64_t seconds = nanoseconds / SECOND_NS;
-    if (nanoseconds % SECOND_NS)
+    int64_t seconds = nanoseconds / NS_PER_SECOND;
+    if (nanoseconds % NS_PER_SECOND)
         return error_set(error, 422, "%.*s: must be a whole number of seconds", STR_ARG(shown));
     if (seconds < key->least)
         return error_set(error, 422, "%.*s: must be at least %s", STR_ARG(shown), duration_format(key->least, bound));

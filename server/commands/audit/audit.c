@@ -109,7 +109,7 @@ static void audit_tell_problem(void *context, const char *source, int64_t line, 
 static bool audit_flush(struct audit_run *run)
 {
     errno = ENOMEM; /* unless the write fails */
-    bool written = !run->out.failed && !run->cases.failed && write_all(STDOUT_FILENO, buf_str(&run->out));
+    bool written = !run->out.failed && !run->cases.failed && fd_write(STDOUT_FILENO, buf_str(&run->out));
     buf_clear(&run->out);
     run->unwritten = written ? run->unwritten : errno;
     return written;

@@ -194,7 +194,7 @@ static bool write_file(const char *folder, const char *name, struct str text, mo
         return false;
     unlink(beside);
     int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    bool written = fd >= 0 && fchmod(fd, mode) == 0 && write_all(fd, text);
+    bool written = fd >= 0 && fchmod(fd, mode) == 0 && fd_write(fd, text);
     if (fd >= 0 && close(fd) != 0)
         written = false;
     if (written && rename(beside, path) == 0)
@@ -339,7 +339,7 @@ static int certs_renew(const struct command *command, const struct certs_options
                                                 .ca_seconds = values->ca_lifetime ? values->ca_lifetime
                                                                                   : values->lifetime * CERTS_CA_FACTOR};
     struct certificates_renewal done;
-    int64_t until = time_monotonic_ns() + values->wait * INT64_C(1000000000);
+    int64_t until = time_monotonic_ns() + values->wait * NS_PER_SECOND;
     /* What the same `kubectl apply` brings (the configurations, the roles) may come after the Job. */
     bool fine;
     while (
@@ -347,7 +347,7 @@ static int certs_renew(const struct command *command, const struct certs_options
                  (done.webhooks || error_set(&error, 0, "no webhook in the configurations named %s calls Service %s/%s",
                                              values->configurations, service.ns, service.name))) &&
         time_monotonic_ns() < until)
-        nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+        time_sleep_ms(1000);
     kube_close(client);
     if (fine)
         renew_print(values, &service, &done);

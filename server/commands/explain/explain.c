@@ -293,7 +293,7 @@ struct explain_run {
 static bool explain_flush(struct explain_run *run)
 {
     errno = ENOMEM; /* unless the write fails */
-    bool written = !run->out.failed && write_all(STDOUT_FILENO, buf_str(&run->out));
+    bool written = !run->out.failed && fd_write(STDOUT_FILENO, buf_str(&run->out));
     buf_clear(&run->out);
     return written;
 }

@@ -76,7 +76,7 @@ static bool manifest_fetch_url(struct arena *arena, const char *url, size_t limi
         return error_set(error, 500, "out of memory");
     for (int i = 0; i < TRIES && (!got || status >= 500); i++) {
         if (i)
-            nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+            time_sleep_ms(1000);
         got = fetch_once(curl, url, &body, &status, error);
     }
     if (!got)

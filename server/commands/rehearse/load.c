@@ -11,7 +11,7 @@
 #include "backstop/api.h"
 #include "commands/rehearse/rehearse.h"
 
-enum { FILE_LIMIT = 16 * 1024 * 1024, POLL_NS = 200 * 1000 * 1000, DOWNLOAD_SECONDS = 60, CONNECT_SECONDS = 20 };
+enum { FILE_LIMIT = 16 * 1024 * 1024, POLL_MS = 200, DOWNLOAD_SECONDS = 60, CONNECT_SECONDS = 20 };
 
 static const struct kube_resource config_maps = {.group = STR_INIT(""),
                                                  .version = STR_INIT("v1"),
@@ -264,14 +264,14 @@ static bool download_request(struct rehearsal *rehearsal, struct str *url, struc
         return error_set(error, 500, "out of memory");
     if (!kube_create(rehearsal->client, arena, &download_requests, rehearsal->ns, request, NULL, error))
         return false;
-    for (int64_t until = time_monotonic_ns() + INT64_C(1000000000) * DOWNLOAD_SECONDS; time_monotonic_ns() < until;) {
+    for (int64_t until = time_monotonic_ns() + NS_PER_SECOND * DOWNLOAD_SECONDS; time_monotonic_ns() < until;) {
         struct json_object *answer;
         if (!kube_get(rehearsal->client, arena, &download_requests, rehearsal->ns, buf_str(&name), &answer, error))
             return false;
         *url = json_path_str(answer, "status.downloadURL");
         if (url->len)
             return true;
-        nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+        time_sleep_ms(POLL_MS);
     }
     return error_set(
         error, 504,
@@ -290,20 +290,14 @@ struct download {
 static size_t download_take(char *bytes, size_t size, size_t count, void *context)
 {
     struct download *download = context;
-    size_t length = size * count, done = 0;
+    size_t length = size * count;
     if (download->got + length > download->limit) {
         download->error = EFBIG;
         return 0;
     }
-    while (done < length) {
-        ssize_t written = write(download->fd, bytes + done, length - done);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0) {
-            download->error = errno;
-            return 0;
-        }
-        done += (size_t)written;
+    if (!fd_write(download->fd, (struct str){bytes, length})) {
+        download->error = errno;
+        return 0;
     }
     download->got += length;
     return length;

@@ -209,7 +209,7 @@ static int rehearse_print(const struct command *command, struct rehearsal *rehea
         rehearsal_text(rehearsal, &summary, values->all, &page);
     if (out.failed || arena_failed(rehearsal->arena))
         return command_fail(command, "out of memory");
-    if (!write_all(STDOUT_FILENO, buf_str(&out)))
+    if (!fd_write(STDOUT_FILENO, buf_str(&out)))
         return command_fail_output(command);
     if (values->record && !rehearsal_record(rehearsal, &summary, command_now(INT64_MIN), &error))
         return command_fail(command, "%s", error.message);
@@ -271,7 +271,7 @@ static int rehearse_judge_and_print(const struct command *command, struct rehear
         buf_add_printable(&lines, line, false);
         buf_puts(&lines, line.len ? "\n" : "");
     }
-    write_all(STDERR_FILENO, buf_str(&lines));
+    fd_write(STDERR_FILENO, buf_str(&lines));
     return EXIT_USAGE;
 }
 

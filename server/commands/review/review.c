@@ -150,7 +150,7 @@ static bool print_result(struct review_state *run, struct arena *arena, const st
     default:
         review_print_text(arena, result, run->colour, &out);
     }
-    return !out.failed && write_all(STDOUT_FILENO, buf_str(&out));
+    return !out.failed && fd_write(STDOUT_FILENO, buf_str(&out));
 }
 
 /* What was skipped goes to stderr, lest it stand in the way of a program that reads stdout. */
@@ -167,8 +167,8 @@ static bool print_end(struct review_state *run)
     BUF_SCOPED passed_over;
     buf_init(&passed_over, OUTPUT_LIMIT);
     review_print_passed_over(&run->summary, &passed_over);
-    (void)write_all(STDERR_FILENO, buf_str(&passed_over));
-    return !out.failed && write_all(STDOUT_FILENO, buf_str(&out));
+    (void)fd_write(STDERR_FILENO, buf_str(&passed_over));
+    return !out.failed && fd_write(STDOUT_FILENO, buf_str(&out));
 }
 
 /* What people read says "would be started", since nothing is: the words of a dry run. JSON and

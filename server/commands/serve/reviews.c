@@ -66,9 +66,7 @@ static enum reserve_result serve_reserve(struct service *service, struct review 
         unsigned spread = attempt;
         for (size_t i = 0; i < review->request.uid.len; i++)
             spread = spread * 31 + (unsigned char)review->request.uid.ptr[i];
-        const struct timespec while_others_write = {.tv_nsec =
-                                                        (long)(spread % (PAUSE_MS * (attempt + 1)) + 1) * 1000000};
-        nanosleep(&while_others_write, NULL);
+        time_sleep_ms(spread % (PAUSE_MS * (attempt + 1)) + 1);
         return RESERVE_AGAIN;
     }
     metric_add(METRIC_EFFECTS, 1, kind, "failed");

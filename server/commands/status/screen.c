@@ -66,12 +66,12 @@ static void screen_enter(struct screen *screen)
     } else {
         screen->keys = false;
     }
-    (void)!write_all(STDOUT_FILENO, STR(ENTER));
+    (void)!fd_write(STDOUT_FILENO, STR(ENTER));
 }
 
 static void screen_leave(struct screen *screen)
 {
-    (void)!write_all(STDOUT_FILENO, STR(LEAVE));
+    (void)!fd_write(STDOUT_FILENO, STR(LEAVE));
     if (screen->keys)
         tcsetattr(STDIN_FILENO, TCSANOW, &screen->before);
 }
@@ -182,7 +182,7 @@ static bool screen_paint(struct screen *screen)
     }
     buf_puts(&frame, "\033[J");
     put_hint(screen, shown, &frame);
-    return !frame.failed && write_all(STDOUT_FILENO, buf_str(&frame));
+    return !frame.failed && fd_write(STDOUT_FILENO, buf_str(&frame));
 }
 
 /* ---- pictures ----------------------------------------------------------------------- */
@@ -198,8 +198,7 @@ static bool screen_show(struct screen *screen)
         return screen_paint(screen);
     bool apart = !screen->first && !options->lines;
     screen->first = false;
-    return (!apart || write_all(STDOUT_FILENO, STR("\n---\n\n"))) &&
-           write_all(STDOUT_FILENO, buf_str(&screen->picture));
+    return (!apart || fd_write(STDOUT_FILENO, STR("\n---\n\n"))) && fd_write(STDOUT_FILENO, buf_str(&screen->picture));
 }
 
 /* What ended the wait: time for new facts, only a new painting, or the end. */

@@ -143,7 +143,7 @@ static bool show_once(struct status_state *run)
     buf_init(&out, OUTPUT_LIMIT);
     bool drawn = status_draw(run, &out);
     errno = ENOMEM; /* unless the write fails */
-    return drawn && write_all(STDOUT_FILENO, buf_str(&out));
+    return drawn && fd_write(STDOUT_FILENO, buf_str(&out));
 }
 
 /* The page is asked for ASCII and colour alone, which the hint line needs as well. */

@@ -11,7 +11,6 @@
 #include "inventory/cluster/cluster.h"
 
 enum { LOOK_MS = 3000, ANSWER_MS = 500, ANSWER_TRIES = 40, AGAIN_SECONDS = 24 * 3600, RETRY_SECONDS = 600 };
-#define NS_PER_SECOND INT64_C(1000000000)
 
 struct question {
     char name[40], image[ASK_IMAGE_SIZE];
@@ -28,10 +27,9 @@ static struct feed *ask_feed(struct cluster *cluster)
 /* False when the cluster is closed. */
 static bool ask_pause(struct cluster *cluster, int64_t milliseconds)
 {
-    int64_t until_ns = time_monotonic_ns() + milliseconds * INT64_C(1000000);
-    struct timespec until = {until_ns / NS_PER_SECOND, until_ns % NS_PER_SECOND};
+    int64_t until = time_monotonic_ns() + milliseconds * NS_PER_MS;
     pthread_mutex_lock(&cluster->lock);
-    while (!cluster->asker.stopping && pthread_cond_timedwait(&cluster->asker.wake, &cluster->lock, &until) == 0)
+    while (!cluster->asker.stopping && cond_wait_until(&cluster->asker.wake, &cluster->lock, until))
         continue;
     bool goes_on = !cluster->asker.stopping;
     pthread_mutex_unlock(&cluster->lock);

@@ -96,12 +96,8 @@ struct facts_source *facts_from_cluster(const struct facts_cluster_options *opti
         add_feeds(cluster, (enum fact)f);
     shared_slot_init(&cluster->current);
     pthread_mutex_init(&cluster->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&cluster->wake, &monotonic);
-    pthread_cond_init(&cluster->asker.wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&cluster->wake);
+    cond_init(&cluster->asker.wake);
     if (cluster_start(cluster, options, error))
         return &cluster->source;
     close_cluster(&cluster->source);

@@ -69,8 +69,7 @@ static void *compose_thread(void *context)
         }
         int64_t begin = time_monotonic_ns();
         if (begin < next) {
-            struct timespec until = {next / 1000000000, next % 1000000000};
-            while (!cluster->stopping && pthread_cond_timedwait(&cluster->wake, &cluster->lock, &until) == 0)
+            while (!cluster->stopping && cond_wait_until(&cluster->wake, &cluster->lock, next))
                 continue;
             continue;
         }
