@@ -48,11 +48,13 @@ LDFLAGS_fuzz := -fsanitize=address,undefined
 LDFLAGS_ALL = -pie -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 # libcurl is loaded when it is first needed (server/kube/curl.c).
 LIBS = $(or $(LIBS_$(VARIANT)),$(shell $(PKG_CONFIG) --libs $(filter-out libcurl,$(PACKAGES)))) -ldl
-# The image's binary (docs/performance.md, "Static"): only libc, libp11-kit and its libffi stay shared; Debian has no other
-# kind of the last two.
+# The image's binary has all of them in it, and libc (docs/performance.md): the image has no /etc/nsswitch.conf, so hosts are
+# found by what libc has itself (hosts, DNS), and nothing of it is loaded. ld warns of that at each link. The plugin is the
+# same but for the user's libc, since the user's machine may find hosts otherwise; so is an image for another architecture,
+# as libc for cross compilers misses Debian's security updates.
+STATIC_LIBC := $(if $(filter $(ARCH),$(HOST_ARCH)),c)
 STATIC_LIBRARIES := microhttpd gnutls hogweed nettle gmp tasn1 idn2 unistring json-c yaml seccomp ssl crypto z
-LIBS_static = -Wl,-Bstatic $(patsubst -lgnutls,$(or $(GNUTLS),-lgnutls),$(filter-out -lssl -lcrypto -lz,$(STATIC_LIBRARIES:%=-l%))) $(shell hack/slim-curl.sh $(ARCH)) -lssl -lcrypto -lz \
-              -Wl,-Bdynamic -lp11-kit
+LIBS_static = -Wl,-Bstatic $(patsubst -lgnutls,$(or $(GNUTLS),-lgnutls),$(filter-out -lssl -lcrypto -lz,$(STATIC_LIBRARIES:%=-l%))) $(shell hack/slim-curl.sh $(ARCH)) -lssl -lcrypto -lz
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs $(TEST_PACKAGES))
 
 OBJECTS      := $(SOURCES:%.c=$(BUILD)/%.o)
@@ -71,7 +73,7 @@ static: ## Build build/static/backstop, the image's binary: nearly all libraries
 	@hack/install-deps.sh build static
 	@hack/slim-curl.sh $(ARCH) >/dev/null
 	$(MAKE) VARIANT=static all
-static-libraries: ; @echo $(STATIC_LIBRARIES)
+static-libraries: ; @echo $(STATIC_LIBRARIES) $(STATIC_LIBC)
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 18
@@ -98,9 +100,13 @@ $(BUILD)/%.o: %.c Makefile | deps
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-# The static binary differs from the release's in two files; the others are taken from there.
+# The static binary differs from the release's in two files and has one of its own; the others are taken from there.
 ifeq ($(VARIANT),static)
 RELEASE := $(BUILD:build/static%=build/release%)
+$(BUILD)/backstop: LDFLAGS += $(if $(STATIC_LIBC),-static-pie -Wl$(comma)--no-warnings)
+$(BUILD)/backstop: LIBS += $(if $(STATIC_LIBC),,-Wl$(comma)-Bdynamic)
+$(BUILD)/plugin/backstop $(BUILD)/unit-tests: LIBS += -Wl,-Bdynamic
+$(BUILD)/backstop $(BUILD)/plugin/backstop $(BUILD)/unit-tests: $(BUILD)/server/without_pkcs11.o
 $(BUILD)/libbackstop.a: $(BUILD)/server/http/transport.o $(BUILD)/server/kube/curl.o $(RELEASE)/libbackstop.a
 	@cp $(RELEASE)/libbackstop.a $@
 	$(call quiet,AR)$(BINUTILS)ar r $@ $(filter %.o,$^)
@@ -126,10 +132,10 @@ endif
 $(BUILD)/backstop: $(MAIN_OBJECT) $(BUILD)/libbackstop.a
 	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
-# The same, with its libraries beside it: what krew installs (hack/release.sh).
+# What krew installs (hack/release.sh).
 $(BUILD)/plugin/backstop: $(MAIN_OBJECT) $(BUILD)/libbackstop.a
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/lib' -o $@ $^ $(LIBS)
+	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(BUILD)/unit-tests: $(UNIT_OBJECTS) $(BUILD)/libbackstop.a
 	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(TEST_LIBS)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # image-rootfs.sh BINARY ROOT [ARCH]: lays out the root of the image on Debian, in the Dockerfile's build stage or for
 # `make release`, also for another architecture than the machine's, of that one's packages.
-# The binary (make static), the libraries it still loads and their loader, time zones, CA certificates; and of each Debian
+# The binary (make static), what libraries it loads and their loader (native builds: none), time zones, CA certificates; and of each Debian
 # package that a file came from, or a part of the binary, its copyright file (the licences ask for it) and its entry in
 # /var/lib/dpkg/status.d, where vulnerability scanners and hack/sbom.py look.
 set -eu
@@ -47,7 +47,7 @@ install -m 0755 "$binary" "$root/backstop"
 done
 
 # ---- what is linked into it: scanners go by the name and version of the source package, which stands in each entry
-linked=$(make -s static-libraries)
+linked=$(make -s ARCH="$arch" static-libraries)
 for library in $linked curl; do
   package=$(package_of "/usr/lib/$triplet/lib$library.a")
   [ -f "$root/var/lib/dpkg/status.d/${package%:*}" ] || owned "$package" "/usr/share/doc/${package%:*}/copyright"

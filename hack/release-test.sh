@@ -46,7 +46,7 @@ done
 dpkg-deb -f ./*_"$native".deb Depends | grep libmicrohttpd >/dev/null
 mkdir "$work/plugin"
 tar -C "$work/plugin" -xzf ./kubectl-backstop-*-"$native".tar.gz
-LD_TRACE_LOADED_OBJECTS=1 "$work/plugin/backstop" | grep "libp11-kit.so.0 => $work/plugin/lib/" >/dev/null || fail "the plugin does not find its libraries"
+if readelf -d "$work/plugin/backstop" | grep NEEDED | grep -v 'libc\.so\|ld-linux'; then fail "the plugin needs more than the user's libc"; fi
 "$work/plugin/backstop" status --inventory "$here/manifests/samples/inventory" --now 2026-11-21T12:00:00Z | grep ^READY >/dev/null
 
 tools=0

@@ -90,19 +90,14 @@ CONTROL
   dpkg-deb --root-owner-group -Zxz --build "$root" "$files/backstop_${version}_$1.deb" >/dev/null
 }
 
-# The plugin is the static binary, and brings what that loads but glibc: krew's users run any distribution.
+# The plugin is the static binary with the user's own libc, since krew's users run any distribution.
 plugin() { # ARCH BUILD STRIP
-  local root=$work/plugin-$1 library package
+  local root=$work/plugin-$1 library
   make -s ARCH="$1" VARIANT=static "$2/plugin/backstop"
   install -D -m 0755 "$2/plugin/backstop" "$root/backstop"
   "$3" --strip-unneeded "$root/backstop"
   install -m 0644 LICENSE "$root/LICENSE"
-  hack/libraries.sh "$1" "$root/backstop" | while read -r library; do
-    package=$(echo "$library" | packages_of)
-    [ "$package" != libc6 ] || continue
-    install -D -m 0644 "$library" "$root/lib/$(basename "$library")"
-  done
-  # The licences of what is beside it, and of what is in it.
+  # The licences of what is in it.
   mkdir "$root/licenses"
   for library in "$work/root-$1"/usr/share/doc/lib*/copyright; do
     install -m 0644 "$library" "$root/licenses/$(basename "$(dirname "$library")")"
