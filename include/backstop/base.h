@@ -232,6 +232,9 @@ struct str arena_vprintf(struct arena *arena, const char *format, va_list args) 
  * defer itself cannot be recorded, object is released immediately and false is
  * returned. */
 bool arena_defer(struct arena *arena, void (*release)(void *), void *object);
+/* The buffer's text without a copy; it is the arena's from now on, and the buffer empty. Absent where the buffer or the
+ * arena failed. */
+struct str arena_keep_buf(struct arena *arena, struct buf *buf);
 /* What was put together in a buf of its own, borrowed; when that failed, so has the arena. */
 struct str arena_text(struct arena *arena, const struct buf *buf);
 /* Whether any allocation has failed: asked once, at the end, instead of after each. */

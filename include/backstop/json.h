@@ -65,8 +65,16 @@ void json_omit(struct buf *text, struct str key);
  * too and leaves the error as it was. Without memory the arena is marked failed. Of a repeated key the last value counts, as in
  * Go. Integers outside int64 and all other numbers are doubles that keep their text. */
 struct json_object *json_build(struct arena *arena, struct str raw, struct error *error) MUST_CHECK;
-/* Whether the text that json_build made this tree of has a key twice in one object. */
-bool json_repeats_keys(struct str raw, struct json_object *tree);
+/* The same tree, of which an array or object is read only when somebody asks for something in it: what nobody looks at
+ * costs a scan of its text. For one thread. The text must outlive the arena's trees, and no part of this one may be held
+ * beyond the arena. Where there is no memory to read more, it is empty and the arena is marked failed. */
+struct json_object *json_open(struct arena *arena, struct str raw, struct error *error) MUST_CHECK;
+/* A copy that lives as long as another arena, opened: it takes little more than its text. NULL without memory, which marks
+ * the arena failed. */
+struct json_object *json_keep(struct arena *arena, struct json_object *tree) MUST_CHECK;
+/* Whether a text that json_build accepts has a key twice in one object; true as well where that cannot be told without
+ * reading it (a key with escapes, no memory). */
+bool json_repeats_keys(struct str raw);
 /* Lets the arena own a tree that was built by hand. Returns it; NULL, which stands for no
  * memory to build it, marks the arena failed. */
 struct json_object *json_own(struct arena *arena, struct json_object *tree);
@@ -116,6 +124,24 @@ size_t json_member_count(struct json_object *object); /* 0 for what is no object
     for (struct lh_entry *next_##key = json_first_member(object); json_next_member(&next_##key, &(key), &(value));)
 struct lh_entry *json_first_member(struct json_object *object);
 bool json_next_member(struct lh_entry **next, const char **key, struct json_object **value);
+/* Each member, or each item (the key is NULL then), of what was opened, without keeping it read: a value is gone when the
+ * next one comes. Of a repeated key all come. None for other values. */
+struct json_members {
+    struct json_object *container;
+    struct lh_entry *entry;
+    size_t index;
+    struct json_walk *walk; /* NULL: it was read already */
+};
+#define json_walk_each(container, key, value)                                                                          \
+    const char *key = NULL;                                                                                            \
+    struct json_object *value = NULL; /* NOLINT(bugprone-macro-parentheses): a name that is declared */                \
+    for (CLEANUP(json_walk_end) struct json_members members_##key = json_walk(container);                              \
+         json_walk_next(&members_##key, &(key), &(value));)
+struct json_members json_walk(struct json_object *container);
+bool json_walk_next(struct json_members *members, const char **key, struct json_object **value);
+void json_walk_end(struct json_members *members);
+/* Whether two values are the same: numbers by their value, members in any order. */
+bool json_equal(struct json_object *a, struct json_object *b);
 /* A member whose name may hold dots or NULs, as labels do. */
 struct json_object *json_get_named(struct json_object *object, struct str name);
 /* A value by a path that users write: names joined by ".", where [NAME] may stand for
@@ -161,6 +187,15 @@ struct yaml_options {
  * A failing document fails the whole text. */
 bool yaml_load(struct arena *arena, struct str text, const struct yaml_options *options,
                struct yaml_document **documents, struct error *error) MUST_CHECK;
+/* Where a document that was written as JSON stands. */
+struct yaml_outline {
+    unsigned line, first_line; /* of its first content, and of what the root holds first; from 1 */
+};
+/* Appends one document as JSON, as yaml_load's tree would be written, but for keys that are there twice: both are written.
+ * False, with something or nothing appended, for whatever is no single plain document (a mapping or a list without aliases,
+ * merge keys, mistakes): yaml_load has the answer then. */
+bool yaml_write_as_json(struct buf *json, struct str text, const struct yaml_options *options,
+                        struct yaml_outline *outline) MUST_CHECK;
 /* Cuts a text into its documents without reading them: a line of "---" begins one, and comments and
  * directives above it are part of it. `rest` is the whole text at first, `line` 1. A byte order mark
  * after the "---", which libyaml refuses, is left out, and so is then that line. False at the end. */

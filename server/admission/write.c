@@ -45,7 +45,7 @@ static bool step_in_array(struct json_object *array, struct str token, const str
 static bool step_in_object(struct json_object *object, struct str token, const struct patch_step *step)
 {
     bool add = strcmp(step->op, "add") == 0;
-    if (!add && !json_object_object_get_ex(object, token.ptr, NULL))
+    if (!add && !json_has(object, token.ptr))
         return false;
     if (strcmp(step->op, "remove") == 0) {
         json_delete(object, token.ptr);

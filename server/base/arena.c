@@ -225,6 +225,16 @@ bool arena_defer(struct arena *arena, void (*release)(void *), void *object)
     return true;
 }
 
+struct str arena_keep_buf(struct arena *arena, struct buf *buf)
+{
+    char *data = buf->failed || !buf->data ? NULL : realloc(buf->data, buf->len + 1); /* buffers grow by doubling */
+    struct str text = {data, data ? buf->len : 0};
+    if (!data)
+        return buf->failed || buf->data ? (struct str){NULL, 0} : STR("");
+    *buf = (struct buf){.limit = buf->limit};
+    return arena_defer(arena, free, data) ? text : (struct str){NULL, 0};
+}
+
 struct str arena_text(struct arena *arena, const struct buf *buf)
 {
     if (buf->failed)

@@ -87,7 +87,8 @@ static bool completeness_visit_manifest(void *context, struct manifest *manifest
         !completeness_wants(json_get_str(manifest->tree, "apiVersion"), kind))
         return true;
     const char *kind_text = arena_printf(reader->arena, "%.*s", STR_ARG(kind)).ptr;
-    reader->failed = !kind_text || !completeness_put(reader, kind_text, manifest->tree);
+    struct json_object *kept = json_keep(reader->arena, manifest->tree);
+    reader->failed = !kind_text || !kept || !completeness_put(reader, kind_text, kept);
     return !reader->failed;
 }
 

@@ -60,7 +60,7 @@ void tree_pool_sweep(struct tree_pool *pool)
         }
 }
 
-/* json_object_equal decides; the hash only finds candidates. */
+/* json_equal decides; the hash only finds candidates. */
 static struct pooled_tree *tree_pool_take(struct tree_pool *pool, struct json_object *tree)
 {
     uint64_t hash = 0;
@@ -70,7 +70,7 @@ static struct pooled_tree *tree_pool_take(struct tree_pool *pool, struct json_ob
     }
     struct pooled_tree **bucket = &pool->buckets[hash % BUCKETS];
     for (struct pooled_tree *seen = *bucket; seen; seen = seen->next)
-        if (seen->hash == hash && json_object_equal(seen->tree, tree)) {
+        if (seen->hash == hash && json_equal(seen->tree, tree)) {
             json_object_put(tree);
             shared_hold(&seen->shared);
             return seen;

@@ -182,6 +182,80 @@ bool json_find(struct arena *arena, const struct json_node *object, struct str w
     return found;
 }
 
+/* ---- keys that occur twice, anywhere ---------------------------------------------- */
+
+/* Of the keys of all objects that are open only hashes are kept: two that are equal are taken for one key. */
+struct repeats {
+    struct scan scan;
+    uint64_t *items;
+    size_t len, cap;
+};
+
+static uint64_t repeats_hash(struct str key)
+{
+    uint64_t hash = key.len;
+    for (size_t i = 0; i < key.len; i++)
+        hash = (hash ^ (unsigned char)key.ptr[i]) * 0x9e3779b97f4a7c15U;
+    return hash ^ hash >> 32;
+}
+
+static int repeats_order(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+static bool repeats_among(uint64_t *hashes, size_t count)
+{
+    bool sorted = count > PAIRWISE_LIMIT;
+    if (sorted)
+        qsort(hashes, count, sizeof *hashes, repeats_order);
+    for (size_t i = 1; i < count; i++)
+        for (size_t k = sorted ? i - 1 : 0; k < i; k++)
+            if (hashes[k] == hashes[i])
+                return true;
+    return false;
+}
+
+/* True as well where it cannot be told. */
+static bool repeats_below(struct repeats *repeats) /* NOLINT(misc-no-recursion): JSON_DEPTH_LIMIT deep at most */
+{
+    struct scan *scan = &repeats->scan;
+    bool more, escaped, object = scan->at < scan->end && *scan->at == '{';
+    size_t before = repeats->len;
+    if (!object && (scan->at == scan->end || *scan->at != '['))
+        return !scan_value(scan, 0);
+    scan->at++;
+    for (bool opened = true;; opened = false) {
+        struct str key;
+        if (!scan_member(scan, object ? '}' : ']', opened, &more))
+            return true;
+        if (!more)
+            break;
+        if (object) {
+            if (!scan_key(scan, &key, &escaped) || escaped || !ARRAY_ROOM(repeats))
+                return true;
+            repeats->items[repeats->len++] = repeats_hash(key);
+        }
+        scan_space(scan);
+        if (repeats_below(repeats))
+            return true;
+    }
+    bool found = repeats_among(repeats->items + before, repeats->len - before);
+    repeats->len = before;
+    return found;
+}
+
+bool json_repeats_keys(struct str raw)
+{
+    struct error ignored;
+    struct repeats repeats = {.scan = scan_text(raw, &ignored)};
+    scan_space(&repeats.scan);
+    bool found = repeats_below(&repeats);
+    free(repeats.items);
+    return found;
+}
+
 /* ---- reading -------------------------------------------------------------- */
 
 const struct json_node *json_member(const struct json_node *node, struct str key)

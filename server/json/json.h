@@ -76,6 +76,16 @@ void number_write_key(struct buf *buf, double value);
 /* json-c gives every object a table of 16 entries, 640 bytes, and most have two or three members: of a large text that is
  * most of the memory. For objects that are complete. */
 void json_shrink(struct json_object *object);
+/* Room for so many members at once. */
+void json_reserve(struct json_object *object, size_t members);
+/* Reads what an opened tree's array or object holds (json_unread). */
+void json_read_now(struct json_object *container);
+/* Whether nothing of this array or object was read yet, and the text of it. */
+bool json_unread(struct json_object *container, struct str *raw);
+/* A walk through one of which nothing was read (json_walk); NULL where something was, and without memory. */
+struct json_walk *json_unread_walk(struct json_object *container);
+bool json_unread_walk_next(struct json_walk *walk, const char **key, struct json_object **value);
+void json_unread_walk_end(struct json_walk *walk);
 
 enum { JSON_TREE_LIMIT = 256 * 1024 * 1024, JSON_OBJECT_COST = 800, JSON_ARRAY_COST = 160, JSON_SCALAR_COST = 80 };
 

@@ -10,17 +10,27 @@
 
 #include "json/json.h"
 
+/* Whether it is such a container; what it holds is read then, if it was not yet. */
+static bool tree_is(struct json_object *tree, enum json_type type)
+{
+    if (!json_object_is_type(tree, type))
+        return false;
+    if (json_object_get_userdata(tree))
+        json_read_now(tree);
+    return true;
+}
+
 struct json_object *json_get(struct json_object *object, const char *key)
 {
     struct json_object *value = NULL;
-    if (!key || !json_object_is_type(object, json_type_object))
+    if (!key || !tree_is(object, json_type_object))
         return NULL;
     return json_object_object_get_ex(object, key, &value) ? value : NULL;
 }
 
 bool json_has(struct json_object *object, const char *key)
 {
-    return json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, key, NULL);
+    return tree_is(object, json_type_object) && json_object_object_get_ex(object, key, NULL);
 }
 
 struct json_object *json_get_named(struct json_object *object, struct str name)
@@ -77,7 +87,7 @@ bool json_get_bool(struct json_object *object, const char *key)
 
 size_t json_len(struct json_object *array)
 {
-    return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+    return tree_is(array, json_type_array) ? json_object_array_length(array) : 0;
 }
 
 struct json_object *json_item(struct json_object *array, size_t i)
@@ -92,13 +102,13 @@ struct json_object *json_new_text(struct str text)
 
 bool json_put_null(struct json_object *object, const char *key)
 {
-    return json_object_is_type(object, json_type_object) && json_object_object_add(object, key, NULL) == 0;
+    return tree_is(object, json_type_object) && json_object_object_add(object, key, NULL) == 0;
 }
 
 /* Takes the value even when it fails, so that a caller never has to free one. */
 bool json_put(struct json_object *object, const char *key, struct json_object *value)
 {
-    if (value && json_object_is_type(object, json_type_object) && json_object_object_add(object, key, value) == 0)
+    if (value && tree_is(object, json_type_object) && json_object_object_add(object, key, value) == 0)
         return true;
     json_object_put(value);
     return false;
@@ -125,12 +135,12 @@ bool json_put_map(struct json_object *object, const char *key, struct json_objec
 
 bool json_append_null(struct json_object *array)
 {
-    return json_object_is_type(array, json_type_array) && json_object_array_add(array, NULL) == 0;
+    return tree_is(array, json_type_array) && json_object_array_add(array, NULL) == 0;
 }
 
 bool json_append(struct json_object *array, struct json_object *value)
 {
-    if (value && json_object_is_type(array, json_type_array) && json_object_array_add(array, value) == 0)
+    if (value && tree_is(array, json_type_array) && json_object_array_add(array, value) == 0)
         return true;
     json_object_put(value);
     return false;
@@ -159,7 +169,7 @@ bool json_remove(struct json_object *array, size_t i)
 
 void json_delete(struct json_object *object, const char *key)
 {
-    if (json_object_is_type(object, json_type_object))
+    if (tree_is(object, json_type_object))
         json_object_object_del(object, key);
 }
 
@@ -168,8 +178,10 @@ void json_delete(struct json_object *object, const char *key)
 static int copy_shallow(struct json_object *from, struct json_object *parent, const char *key, size_t index,
                         struct json_object **copy)
 {
-    if (!json_object_is_type(from, json_type_string))
+    if (!json_object_is_type(from, json_type_string)) {
+        (void)(tree_is(from, json_type_object) || tree_is(from, json_type_array)); /* read, before json-c goes on */
         return json_c_shallow_copy_default(from, parent, key, index, copy);
+    }
     *copy = json_new_text(json_str(from));
     return *copy ? 1 : -1;
 }
@@ -183,14 +195,38 @@ struct json_object *json_copy(struct json_object *tree)
     return NULL;
 }
 
+/* Two that are unread have the same text mostly. json-c compares, once all is read. */
+bool json_equal(struct json_object *a,
+                struct json_object *b) /* NOLINT(misc-no-recursion): as deep as json_build lets it */
+{
+    struct str left, right;
+    bool objects = json_object_is_type(a, json_type_object) && json_object_is_type(b, json_type_object);
+    bool arrays = json_object_is_type(a, json_type_array) && json_object_is_type(b, json_type_array);
+    if (a == b || !(objects || arrays))
+        return json_object_equal(a, b);
+    if (json_unread(a, &left) && json_unread(b, &right) && str_eq(left, right))
+        return true;
+    if (json_member_count(a) != json_member_count(b) || json_len(a) != json_len(b))
+        return false;
+    for (size_t i = 0; i < json_len(a); i++)
+        if (!json_equal(json_item(a, i), json_item(b, i)))
+            return false;
+    json_foreach(a, key, value)
+    {
+        if (!json_has(b, key) || !json_equal(value, json_get(b, key)))
+            return false;
+    }
+    return true;
+}
+
 size_t json_member_count(struct json_object *object)
 {
-    return json_object_is_type(object, json_type_object) ? (size_t)json_object_object_length(object) : 0;
+    return tree_is(object, json_type_object) ? (size_t)json_object_object_length(object) : 0;
 }
 
 struct lh_entry *json_first_member(struct json_object *object)
 {
-    return json_object_is_type(object, json_type_object) ? lh_table_head(json_object_get_object(object)) : NULL;
+    return tree_is(object, json_type_object) ? lh_table_head(json_object_get_object(object)) : NULL;
 }
 
 bool json_next_member(struct lh_entry **next, const char **key, struct json_object **value)
@@ -204,43 +240,34 @@ bool json_next_member(struct lh_entry **next, const char **key, struct json_obje
     return true;
 }
 
-/* lh_table_resize takes any size above the number of entries by the load factor, two thirds. */
-void json_shrink(struct json_object *object)
+/* ---- walks -------------------------------------------------------------------- */
+
+/* What was read already, and what there is no memory to walk, is gone through as it is. */
+struct json_members json_walk(struct json_object *container)
 {
-    enum { FEW = 8 };
-    size_t count = json_member_count(object);
-    if (count < FEW && json_object_is_type(object, json_type_object))
-        lh_table_resize(json_object_get_object(object), (int)count * 3 / 2 + 2); /* where it fails all stays as it is */
+    struct json_members members = {.container = container};
+    if (json_object_is_type(container, json_type_object) || json_object_is_type(container, json_type_array))
+        members.walk = json_unread_walk(container);
+    if (!members.walk)
+        members.entry = json_first_member(container);
+    return members;
 }
 
-/* All members of a tree. json_build bounds its depth. */
-static size_t tree_member_total(struct json_object *tree) /* NOLINT(misc-no-recursion) */
+void json_walk_end(struct json_members *members)
 {
-    size_t total = json_member_count(tree);
-    json_foreach(tree, key, value)
-    {
-        (void)key;
-        total += tree_member_total(value);
-    }
-    for (size_t i = 0; i < json_len(tree); i++)
-        total += tree_member_total(json_item(tree, i));
-    return total;
+    if (members->walk)
+        json_unread_walk_end(members->walk);
 }
 
-/* Each key has a colon behind it, and of a repeated one the tree has only the last. */
-bool json_repeats_keys(struct str raw, struct json_object *tree)
+bool json_walk_next(struct json_members *members, const char **key, struct json_object **value)
 {
-    size_t keys = 0;
-    bool quoted = false;
-    for (size_t i = 0; i < raw.len; i++) {
-        char byte = raw.ptr[i];
-        if (quoted && byte == '\\')
-            i++;
-        else if (byte == '"')
-            quoted = !quoted;
-        keys += !quoted && byte == ':';
-    }
-    return keys != tree_member_total(tree);
+    if (members->walk)
+        return json_unread_walk_next(members->walk, key, value);
+    if (json_object_is_type(members->container, json_type_object))
+        return json_next_member(&members->entry, key, value);
+    *key = NULL;
+    *value = json_item(members->container, members->index);
+    return members->index++ < json_len(members->container);
 }
 
 /* Paths that users write in settings, a small part of kubectl's JSONPath. */

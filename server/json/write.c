@@ -1,7 +1,6 @@
 /* The bytes matter: a patch test compares values, kubectl's annotations and golden files compare
  * texts, and diffs must show only what changed. So numbers, escapes and the order of members are
  * Go's. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +70,90 @@ static void json_write_number_as_go(struct buf *buf, struct json_object *value)
 
 static void json_write_node(struct buf *buf, struct json_object *value, unsigned depth);
 
+/* What was not read yet is written from its text, as it would be from a tree: without white space, and with texts and
+ * numbers in one form. */
+struct raw_writer {
+    struct scan scan;
+    struct buf *buf;
+    struct arena *arena; /* of texts with escapes; NULL: there were none */
+};
+
+static void raw_write_text(struct raw_writer *writer, struct str inside, bool escaped)
+{
+    if (escaped && !writer->arena)
+        writer->arena = arena_new(SIZE_MAX / 2);
+    if (escaped && writer->arena)
+        inside = json_unescape(writer->arena, inside);
+    writer->buf->failed |= escaped && (!writer->arena || !inside.ptr);
+    json_write_str(writer->buf, inside);
+}
+
+/* json_build keeps the text of what is no 64-bit integer; of the others only -0 is written in another way. */
+static bool raw_write_number(struct raw_writer *writer)
+{
+    const char *from = writer->scan.at;
+    bool whole;
+    if (!scan_number(&writer->scan, &whole))
+        return false;
+    struct str text = {from, (size_t)(writer->scan.at - from)};
+    buf_add(writer->buf, str_is(text, "-0") ? STR("0") : text);
+    return true;
+}
+
+static bool raw_write(struct raw_writer *writer) /* NOLINT(misc-no-recursion): JSON_DEPTH_LIMIT deep at most */
+{
+    struct scan *scan = &writer->scan;
+    enum json_kind kind;
+    struct str inside;
+    bool escaped, more;
+    scan_space(scan);
+    if (scan->at == scan->end || !scan_kind(*scan->at, &kind))
+        return false;
+    const char *from = scan->at;
+    if (kind == JSON_NUMBER)
+        return raw_write_number(writer);
+    if (kind < JSON_NUMBER) {
+        bool good = scan_literal(scan);
+        buf_add(writer->buf, (struct str){from, (size_t)(scan->at - from)});
+        return good;
+    }
+    if (kind == JSON_STRING) {
+        bool good = scan_string(scan, &inside, &escaped);
+        if (good)
+            raw_write_text(writer, inside, escaped);
+        return good;
+    }
+    char closing = kind == JSON_OBJECT ? '}' : ']';
+    buf_putc(writer->buf, *scan->at++);
+    for (bool opened = true;; opened = false) {
+        if (!scan_member(scan, closing, opened, &more))
+            return false;
+        if (!more)
+            break;
+        if (!opened)
+            buf_putc(writer->buf, ',');
+        if (kind == JSON_OBJECT) {
+            if (!scan_key(scan, &inside, &escaped))
+                return false;
+            raw_write_text(writer, inside, escaped);
+            buf_putc(writer->buf, ':');
+        }
+        if (!raw_write(writer))
+            return false;
+    }
+    buf_putc(writer->buf, closing);
+    return true;
+}
+
+static void write_unread(struct buf *buf, struct str raw)
+{
+    struct error ignored;
+    struct raw_writer writer = {.scan = scan_text(raw, &ignored), .buf = buf};
+    if (!raw_write(&writer))
+        buf->failed = true;
+    arena_free(writer.arena);
+}
+
 static void write_object(struct buf *buf, struct json_object *object, unsigned depth)
 {
     const char *separator = "{";
@@ -102,7 +185,13 @@ static void json_write_node(struct buf *buf, struct json_object *value, unsigned
         buf->failed = true;
     if (buf->failed)
         return;
-    switch (json_object_get_type(value)) {
+    struct str raw;
+    enum json_type type = json_object_get_type(value);
+    if ((type == json_type_object || type == json_type_array) && json_unread(value, &raw)) {
+        write_unread(buf, raw);
+        return;
+    }
+    switch (type) {
     case json_type_object:
         write_object(buf, value, depth + 1);
         return;
@@ -128,204 +217,14 @@ void json_write_tree(struct buf *buf, struct json_object *tree)
     json_write_node(buf, tree, 0);
 }
 
-/* json_build: json-c trees, built over the same strict scanner as the index so
- * that both accept the same texts (json-c's own tokener accepts NaN, and refuses
- * integers above 64 bits). */
-
-/* The containers that are open, without recursion: a text may be as deep as the
- * limit on whatever stack the caller's thread has. */
-struct builder {
-    struct scan scan;
-    struct arena *arena;
-    struct json_object *root;
-    struct json_object *open[JSON_DEPTH_LIMIT];
-    const char *key[JSON_DEPTH_LIMIT]; /* of the member that is being read */
-    unsigned depth;
-    size_t cost;
-};
-
-enum { LARGE_TEXT = 256 * 1024 };
-
-static bool build_charge(struct builder *builder, size_t cost)
+struct json_object *json_keep(struct arena *arena, struct json_object *tree)
 {
-    builder->cost += cost;
-    if (builder->cost > JSON_TREE_LIMIT)
-        return error_at(builder->scan.error, 413, builder->scan.at - builder->scan.start,
-                        "the document needs more than %d MiB of memory: split it", JSON_TREE_LIMIT >> 20);
-    return true;
-}
-
-static struct str build_unescaped(struct builder *builder, struct str inside, bool escaped)
-{
-    return escaped ? json_unescape(builder->arena, inside) : inside;
-}
-
-static bool build_string(struct builder *builder, struct json_object **value)
-{
-    struct str text;
-    bool escaped;
-    if (!scan_string(&builder->scan, &text, &escaped) || !build_charge(builder, JSON_SCALAR_COST + text.len))
-        return false;
-    text = build_unescaped(builder, text, escaped);
-    *value = text.ptr && text.len <= INT32_MAX ? json_object_new_string_len(text.ptr, (int)text.len) : NULL;
-    return *value || scan_memory(&builder->scan);
-}
-
-/* Numbers outside 64 bits, with a fraction or an exponent are doubles that keep
- * their text, so that writing gives back what was read. */
-static bool build_number(struct builder *builder, struct json_object **value)
-{
-    const char *from = builder->scan.at;
-    bool whole;
-    if (!scan_number(&builder->scan, &whole) || !build_charge(builder, JSON_SCALAR_COST))
-        return false;
-    struct str text = arena_copy(builder->arena, (struct str){from, (size_t)(builder->scan.at - from)});
-    if (!text.ptr)
-        return scan_memory(&builder->scan);
-    struct str digits = *text.ptr == '-' ? str_slice(text, 1, text.len) : text;
-    int64_t number;
-    if (whole && str_to_int64(digits, &number))
-        *value = json_object_new_int64(*text.ptr == '-' ? -number : number);
-    else
-        *value = json_object_new_double_s(strtod(text.ptr, NULL), text.ptr);
-    return *value || scan_memory(&builder->scan);
-}
-
-static bool build_literal(struct builder *builder, struct json_object **value)
-{
-    char first = *builder->scan.at;
-    if (!scan_literal(&builder->scan) || !build_charge(builder, JSON_SCALAR_COST))
-        return false;
-    *value = first == 'n' ? NULL : json_object_new_boolean(first == 't');
-    return first == 'n' || *value || scan_memory(&builder->scan);
-}
-
-/* json-c keeps keys as C strings, so a NUL would cut the key in two. */
-static bool read_key(struct builder *builder)
-{
-    struct scan *scan = &builder->scan;
-    struct str key;
-    bool escaped;
-    const char *from = scan->at;
-    if (!scan_key(scan, &key, &escaped) || !build_charge(builder, JSON_SCALAR_COST + key.len))
-        return false;
-    key = arena_copy(builder->arena, build_unescaped(builder, key, escaped));
-    if (!key.ptr)
-        return scan_memory(scan);
-    if (memchr(key.ptr, 0, key.len))
-        return error_at(scan->error, 400, from - scan->start, "a key must not contain a NUL character (\\u0000)");
-    builder->key[builder->depth - 1] = key.ptr;
-    return true;
-}
-
-/* Puts a value into the container that is open. Takes it even when it fails. */
-static bool build_place(struct builder *builder, struct json_object *value)
-{
-    if (builder->depth == 0) {
-        builder->root = value;
-        return true;
-    }
-    struct json_object *parent = builder->open[builder->depth - 1];
-    int failed = json_object_is_type(parent, json_type_object)
-                     ? json_object_object_add(parent, builder->key[builder->depth - 1], value)
-                     : json_object_array_add(parent, value);
-    if (failed)
-        json_object_put(value);
-    return !failed || scan_memory(&builder->scan);
-}
-
-static bool build_scalar(struct builder *builder, enum json_kind kind)
-{
-    struct json_object *value = NULL;
-    bool good = kind == JSON_STRING   ? build_string(builder, &value)
-                : kind == JSON_NUMBER ? build_number(builder, &value)
-                                      : build_literal(builder, &value);
-    return good && build_place(builder, value);
-}
-
-static bool open_container(struct builder *builder, bool object)
-{
-    struct scan *scan = &builder->scan;
-    if (builder->depth == JSON_DEPTH_LIMIT)
-        return scan_too_deep(scan);
-    if (!build_charge(builder, object ? JSON_OBJECT_COST : JSON_ARRAY_COST))
-        return false;
-    struct json_object *container = object ? json_object_new_object() : json_object_new_array_ext(4);
-    if (!container)
-        return scan_memory(scan);
-    if (!build_place(builder, container))
-        return false;
-    builder->open[builder->depth++] = container;
-    scan->at++;
-    scan_space(scan);
-    return true;
-}
-
-/* Up to the next value: past the key of a first member, or out of what closes here. */
-static bool build_advance(struct builder *builder, bool opened)
-{
-    struct scan *scan = &builder->scan;
-    while (builder->depth > 0) {
-        bool object = json_object_is_type(builder->open[builder->depth - 1], json_type_object);
-        bool more;
-        if (!scan_member(scan, object ? '}' : ']', opened, &more))
-            return false;
-        opened = false;
-        if (more)
-            return !object || read_key(builder);
-        if (object && builder->scan.end - builder->scan.start > LARGE_TEXT)
-            json_shrink(builder->open[builder->depth - 1]);
-        builder->depth--;
-    }
-    return true;
-}
-
-static bool build_tree(struct builder *builder)
-{
-    struct scan *scan = &builder->scan;
-    do {
-        enum json_kind kind;
-        scan_space(scan);
-        if (scan->at == scan->end || !scan_kind(*scan->at, &kind))
-            return scan_expected(scan, scan->at, "a value");
-        bool container = kind >= JSON_ARRAY;
-        if (!(container ? open_container(builder, kind == JSON_OBJECT) : build_scalar(builder, kind)))
-            return false;
-        if (!build_advance(builder, container))
-            return false;
-    } while (builder->depth > 0);
-    return scan_finish(scan);
-}
-
-static void build_release(void *tree)
-{
-    json_object_put(tree);
-}
-
-/* The tree is released together with the arena. A tree that cannot be recorded is released at
- * once, by arena_defer. */
-struct json_object *json_own(struct arena *arena, struct json_object *tree)
-{
-    if (!tree)
+    struct error ignored;
+    BUF_SCOPED text;
+    buf_init(&text, INT32_MAX);
+    json_write_tree(&text, tree);
+    struct str kept = arena_keep_buf(arena, &text);
+    if (!kept.ptr)
         arena_fail(arena);
-    return tree && arena_defer(arena, build_release, tree) ? tree : NULL;
-}
-
-/* NULL for "null", too, with no error; a caller that cares asks the index for the kind. Failing
- * with a code from 500 on means that memory ran out, and marks the arena. */
-struct json_object *json_build(struct arena *arena, struct str raw, struct error *error)
-{
-    struct builder builder;
-    builder.scan = scan_text(raw, error);
-    builder.arena = arena;
-    builder.root = NULL;
-    builder.depth = 0;
-    builder.cost = 0;
-    if (!build_tree(&builder)) {
-        json_object_put(builder.root);
-        if (error->code >= 500)
-            arena_fail(arena);
-        return NULL;
-    }
-    return builder.root ? json_own(arena, builder.root) : NULL;
+    return kept.ptr ? json_open(arena, kept, &ignored) : NULL;
 }

@@ -165,7 +165,7 @@ bool yaml_next_document(struct yaml_split *split, struct str *document, unsigned
 
 enum { NODE_LIMIT = 1000 * 1000, DEPTH_LIMIT = 100, DEPTH_MAX = JSON_DEPTH_LIMIT };
 
-static bool looks_like_json(struct str text)
+bool yaml_looks_like_json(struct str text)
 {
     if (str_starts(text, STR("\xef\xbb\xbf")))
         text = str_slice(text, 3, text.len);
@@ -173,20 +173,16 @@ static bool looks_like_json(struct str text)
     return text.len > 0 && (*text.ptr == '{' || *text.ptr == '[');
 }
 
-static struct yaml_reader reader_new(struct arena *arena, const struct yaml_options *options,
-                                     struct yaml_document **documents, struct error *error)
+struct yaml_options yaml_limits(const struct yaml_options *options)
 {
-    struct yaml_reader reader = {.arena = arena, .error = error, .link = documents};
-    if (options)
-        reader.options = *options;
-    if (reader.options.node_limit == 0)
-        reader.options.node_limit = NODE_LIMIT;
-    if (reader.options.depth_limit == 0)
-        reader.options.depth_limit = DEPTH_LIMIT;
-    if (reader.options.depth_limit > DEPTH_MAX)
-        reader.options.depth_limit = DEPTH_MAX;
-    *documents = NULL;
-    return reader;
+    struct yaml_options limits = options ? *options : (struct yaml_options){0};
+    if (limits.node_limit == 0)
+        limits.node_limit = NODE_LIMIT;
+    if (limits.depth_limit == 0)
+        limits.depth_limit = DEPTH_LIMIT;
+    if (limits.depth_limit > DEPTH_MAX)
+        limits.depth_limit = DEPTH_MAX;
+    return limits;
 }
 
 /* Most of JSON is YAML, but not all: \ud83d\ude00, long keys, a stream of objects
@@ -196,7 +192,7 @@ static bool read_nodes(struct yaml_reader *reader, struct str text)
 {
     struct yaml_document **documents = reader->link;
     struct error *error = reader->error, ignored = {0};
-    if (looks_like_json(text)) {
+    if (yaml_looks_like_json(text)) {
         reader->error = &ignored;
         bool good = yaml_parse_json(reader, text);
         reader->error = error;
@@ -211,7 +207,8 @@ static bool read_nodes(struct yaml_reader *reader, struct str text)
 bool yaml_load(struct arena *arena, struct str text, const struct yaml_options *options,
                struct yaml_document **documents, struct error *error)
 {
-    struct yaml_reader reader = reader_new(arena, options, documents, error);
+    struct yaml_reader reader = {.arena = arena, .error = error, .link = documents, .options = yaml_limits(options)};
+    *documents = NULL;
     bool good = read_nodes(&reader, text);
     for (struct yaml_document *document = *documents; good && document; document = document->next)
         good = yaml_decode(&reader, document);

@@ -1,6 +1,6 @@
 /* YAML inside the module json: a text becomes nodes (yaml_parse.c, or yaml_json.c
  * when it is JSON), nodes become json-c trees (yaml_decode.c), and lines are found
- * by walking the nodes again (yaml.c). */
+ * by walking the nodes again (yaml.c). Plain documents become JSON without either (yaml_text.c). */
 #ifndef BACKSTOP_JSON_YAML_H
 #define BACKSTOP_JSON_YAML_H
 
@@ -41,6 +41,10 @@ bool yaml_document_open(struct yaml_reader *reader, unsigned line);
 struct yaml_node *yaml_node_add(struct yaml_reader *reader, enum node_kind kind, unsigned line);
 void yaml_node_close(struct yaml_reader *reader);
 bool yaml_memory(struct yaml_reader *reader, unsigned line);
+
+/* The options with every limit set; NULL stands for none. */
+struct yaml_options yaml_limits(const struct yaml_options *options);
+bool yaml_looks_like_json(struct str text);
 
 /* Through libyaml; through the JSON scanner. */
 bool yaml_parse(struct yaml_reader *reader, struct str text);

@@ -106,8 +106,8 @@ static bool write_sequence(struct yaml_writer *writer, struct json_object *array
     if (!yaml_emit(writer, yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE),
                    &event))
         return false;
-    for (size_t i = 0; i < json_object_array_length(array); i++)
-        if (!yaml_write_value(writer, json_object_array_get_idx(array, i)))
+    for (size_t i = 0; i < json_len(array); i++)
+        if (!yaml_write_value(writer, json_item(array, i)))
             return false;
     return yaml_emit(writer, yaml_sequence_end_event_initialize(&event), &event);
 }

@@ -246,7 +246,7 @@ static bool request_same_value(const struct request *request, const struct json_
         return absent_a && absent_b;
     if (a->kind != b->kind)
         return false;
-    return str_eq(a->raw, b->raw) || json_object_equal(node_tree(request, a), node_tree(request, b));
+    return str_eq(a->raw, b->raw) || json_equal(node_tree(request, a), node_tree(request, b));
 }
 
 /* The base of "deny only for what the request changes": a missing value, null and an absent

@@ -127,7 +127,7 @@ static void judge_existing(const struct judged *judged, struct json_object *clus
     if (json_object_is_type(labels, json_type_object) || json_put_map(metadata, "labels", &labels))
         for (size_t i = 0; i < LENGTH_OF(keys); i++)
             json_put_text(labels, keys[i], json_get_str(json_path(judged->object, "metadata.labels"), keys[i]));
-    if (json_object_equal(cluster, judged->object)) {
+    if (json_equal(cluster, judged->object)) {
         labels_blank(cluster);
         if (!updates || judge_patch(judged, cluster, rehearse_merge_diff(cluster, judged->object), REHEARSE_LEFT_SAME))
             run_outcome(run, item, REHEARSE_LEFT_SAME, updates ? run_evidence(run, false) : REHEARSE_BY_PLAN, "%s", "");

@@ -175,7 +175,7 @@ static enum patch_result patch_apply(struct arena *arena, struct json_object *ro
         return PATCH_BAD;
     if (!place_has(&place) && patch->value)
         return PATCH_MISSING;
-    return json_object_equal(place_get(&place), patch->value) ? PATCH_DONE : PATCH_TEST_FAILED;
+    return json_equal(place_get(&place), patch->value) ? PATCH_DONE : PATCH_TEST_FAILED;
 }
 
 /* ---- merge patches (RFC 7386), and strategic ones ------------------------------------------------------ */
@@ -214,7 +214,7 @@ static void strategic_list(struct json_object *list, struct json_object *patch, 
         struct json_object *change = json_item(patch, i), *match = NULL;
         size_t at = 0;
         for (size_t j = 0; j < json_len(list) && !match; j++)
-            if (json_object_equal(json_get(json_item(list, j), key), json_get(change, key))) {
+            if (json_equal(json_get(json_item(list, j), key), json_get(change, key))) {
                 match = json_item(list, j);
                 at = j;
             }

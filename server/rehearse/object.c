@@ -325,7 +325,7 @@ struct json_object *rehearse_merge_diff(struct json_object *from, struct json_ob
     json_foreach(to, name, after)
     {
         struct json_object *was = json_get(from, name);
-        if (json_has(from, name) && json_object_equal(was, after))
+        if (json_has(from, name) && json_equal(was, after))
             continue;
         if (json_object_is_type(was, json_type_object) && json_object_is_type(after, json_type_object))
             json_put(patch, name, rehearse_merge_diff(was, after));

@@ -24,6 +24,7 @@ struct schema_walk {
     bool stored;  /* a server has written it: it knows fields that are not known here */
     bool lenient; /* another version of the kind lent its schema */
     bool in_status;
+    struct buf *path; /* of the value at hand: objects may have as many values as their text has room for */
 };
 
 /* Every problem passes here, so that what counts less is weighed in one place: the status of an
@@ -47,10 +48,38 @@ static struct str member_at(struct arena *arena, struct str at, const char *name
                         bracket ? "]" : "");
 }
 
+/* One step down; the length before it leads back up (walk_leave). */
+static size_t walk_enter(struct schema_walk *walk, const char *name, size_t index)
+{
+    size_t before = walk->path->len;
+    bool bracket = name && strpbrk(name, ".[]/");
+    if (name)
+        buf_printf(walk->path, "%s%s%s", bracket ? "[" : before ? "." : "", name, bracket ? "]" : "");
+    else
+        buf_printf(walk->path, "[%zu]", index);
+    return before;
+}
+
+static void walk_leave(struct schema_walk *walk, size_t before)
+{
+    walk->path->len = before;
+}
+
+static struct str walk_place(const struct schema_walk *walk)
+{
+    return arena_copy(walk->arena, buf_str(walk->path));
+}
+
+/* No words are made that nobody would hear. */
+static bool walk_is_full(const struct schema_walk *walk)
+{
+    return walk->count == PROBLEMS_MAX || (walk->in_status && walk->stored);
+}
+
 /* Only the first fault of a value is told; what is below a value of the wrong type has no
  * schema. */
 static void walk_check_value(struct schema_walk *walk, const struct schema *schema, struct json_object *value,
-                             struct str at, unsigned depth);
+                             unsigned depth);
 
 /* A field without releases is in all of them; where no release is known each will do. */
 static bool is_of_release(const struct schema_walk *walk, const struct schema_field *field)
@@ -71,10 +100,12 @@ static struct str releases_with(const struct schema_walk *walk, unsigned release
 
 /* Three answers: a doubt where the schema may be too old, the releases that have the field where
  * others do, else a refusal with what may have been meant. */
-static void add_unknown(struct schema_walk *walk, const struct schema *parent, struct str at, const char *name,
-                        unsigned releases)
+static void add_unknown(struct schema_walk *walk, const struct schema *parent, const char *name, unsigned releases)
 {
     struct arena *arena = walk->arena;
+    if (walk_is_full(walk))
+        return;
+    struct str at = walk_place(walk);
     struct str field = member_at(arena, at, name), quoted = arena_quote(arena, str_from(name));
     if (walk->stored || walk->lenient)
         walk_add_problem(walk, SCHEMA_DOUBT, field,
@@ -115,54 +146,68 @@ static const struct schema *pick_schema(struct schema_walk *walk, const struct s
 
 /* A member that is null is as absent, unless the schema allows null: the API server prunes it
  * before it looks. */
-static void check_required(struct schema_walk *walk, const struct schema *schema, struct json_object *value,
-                           struct str at)
+static void check_required(struct schema_walk *walk, const struct schema *schema, struct json_object *value)
 {
     for (size_t i = 0; i < schema->field_count; i++) {
         const struct schema_field *field = &schema->fields[i];
-        struct json_object *member = NULL;
-        bool there = json_object_object_get_ex(value, field->name, &member) &&
-                     (member || (field->schema && field->schema->nullable));
-        if (field->required && is_of_release(walk, field) && !there)
-            walk_add_problem(walk, SCHEMA_REFUSED, member_at(walk->arena, at, field->name), STR("Required value"));
+        if (!field->required || !is_of_release(walk, field))
+            continue;
+        bool there =
+            json_get(value, field->name) || (field->schema && field->schema->nullable && json_has(value, field->name));
+        if (!there && !walk_is_full(walk))
+            walk_add_problem(walk, SCHEMA_REFUSED, member_at(walk->arena, walk_place(walk), field->name),
+                             STR("Required value"));
     }
 }
 
-/* A map (additionalProperties) has one schema for all its members. */
+/* A map (additionalProperties) has one schema for all its members. What an open object holds is nobody's business. */
 static void check_object(struct schema_walk *walk, const struct schema *schema, struct json_object *value,
-                         struct str at, unsigned depth)
+                         unsigned depth)
 {
     bool map = schema->items != NULL;
-    json_foreach(value, name, member)
+    if (!map && !schema->field_count)
+        return;
+    json_walk_each(value, name, member)
     {
         unsigned elsewhere = 0;
         const struct schema *below = map ? schema->items : pick_schema(walk, schema, name, member, &elsewhere);
-        if (below && member) /* null is pruned */
-            walk_check_value(walk, below, member, member_at(walk->arena, at, name), depth);
-        else if (!below && !schema->open && schema->field_count)
-            add_unknown(walk, schema, at, name, elsewhere);
+        if (below && member) { /* null is pruned */
+            size_t before = walk_enter(walk, name, 0);
+            walk_check_value(walk, below, member, depth);
+            walk_leave(walk, before);
+        } else if (!below && !schema->open && schema->field_count) {
+            add_unknown(walk, schema, name, elsewhere);
+        }
     }
-    check_required(walk, schema, value, at);
+    check_required(walk, schema, value);
 }
 
 static void walk_check_value(struct schema_walk *walk, const struct schema *schema, struct json_object *value,
-                             struct str at, unsigned depth)
+                             unsigned depth)
 {
+    if (walk_is_full(walk))
+        return;
     struct str problem = schema_value_problem(walk->arena, schema, value);
     bool empty = json_object_is_type(value, json_type_string) && json_str(value).len == 0;
     if (problem.len && walk->in_status && empty)
         return; /* as absent, which the client that wrote it took for the same */
     if (problem.len) {
-        walk_add_problem(walk, SCHEMA_REFUSED, at, problem);
+        walk_add_problem(walk, SCHEMA_REFUSED, walk_place(walk), problem);
         return;
     }
     if (depth == DEPTH_MAX)
         return;
     if (json_object_is_type(value, json_type_object))
-        check_object(walk, schema, value, at, depth + 1);
-    for (size_t i = 0; schema->items && i < json_len(value); i++)
-        walk_check_value(walk, schema->items, json_item(value, i),
-                         arena_printf(walk->arena, "%.*s[%zu]", STR_ARG(at), i), depth + 1);
+        check_object(walk, schema, value, depth + 1);
+    else if (schema->items && json_object_is_type(value, json_type_array)) {
+        size_t index = 0;
+        json_walk_each(value, none, item)
+        {
+            size_t before = walk_enter(walk, none, index++);
+            walk_check_value(walk, schema->items, item, depth + 1);
+            walk_leave(walk, before);
+        }
+    }
 }
 
 /* ---- ObjectMeta ------------------------------------------------------------- */
@@ -184,13 +229,14 @@ static void check_name(struct schema_walk *walk, struct json_object *metadata, c
                                      : "lower-case letters, digits, inner \"-\" and \".\", at most 253"));
 }
 
-static struct str lower_case(struct arena *arena, const char *text)
+/* An annotation's key may have capitals in its prefix. */
+static bool annotation_key_is_valid(const char *key)
 {
-    size_t len = strlen(text);
-    char *copy = arena_alloc(arena, len + 1);
-    for (size_t i = 0; copy && i < len; i++)
-        copy[i] = (char)tolower((unsigned char)text[i]);
-    return (struct str){copy, copy ? len : 0};
+    char lower[512]; /* the longest has 253 characters, a slash and 63 */
+    size_t len = strlen(key);
+    for (size_t i = 0; i < len && len < sizeof lower; i++)
+        lower[i] = (char)tolower((unsigned char)key[i]);
+    return len < sizeof lower && label_key_is_valid((struct str){lower, len});
 }
 
 static void walk_check_keys(struct schema_walk *walk, struct json_object *metadata, const char *member)
@@ -201,17 +247,20 @@ static void walk_check_keys(struct schema_walk *walk, struct json_object *metada
     if (!json_object_is_type(map, json_type_object))
         return;
     struct str at = arena_printf(arena, "metadata.%s", member);
-    json_foreach(map, key, value)
+    json_walk_each(map, key, value)
     {
-        struct str text = json_str(value), field = member_at(arena, at, key);
-        /* An annotation's key may have capitals in its prefix. */
-        if (!label_key_is_valid(labels ? str_from(key) : lower_case(arena, key)))
+        struct str text = json_str(value);
+        bool valid = labels ? label_key_is_valid(str_from(key)) : annotation_key_is_valid(key);
+        if ((valid && (!labels || label_value_is_valid(text))) || walk_is_full(walk))
+            continue;
+        struct str field = member_at(arena, at, key);
+        if (!valid)
             walk_add_problem(walk, SCHEMA_REFUSED, field,
                              arena_printf(arena,
                                           "Invalid value: %.*s: not a valid key: an optional DNS prefix and \"/\", "
                                           "then at most 63 letters, digits, \"-\", \"_\" or \".\"",
                                           STR_ARG(arena_quote(arena, str_from(key)))));
-        else if (labels && !label_value_is_valid(text))
+        else
             walk_add_problem(walk, SCHEMA_REFUSED, field,
                              arena_printf(arena,
                                           "Invalid value: %.*s: not a valid label value: at most 63 letters, digits, "
@@ -230,8 +279,11 @@ static void check_top(struct schema_walk *walk, struct json_object *tree)
     static const char *const names[] = {"name", "generateName", "namespace"};
     struct json_object *metadata = json_get(tree, "metadata");
     size_t before = walk->count;
-    if (metadata)
-        walk_check_value(walk, &schema_metadata, metadata, STR("metadata"), 0);
+    if (metadata) {
+        size_t top = walk_enter(walk, "metadata", 0);
+        walk_check_value(walk, &schema_metadata, metadata, 0);
+        walk_leave(walk, top);
+    }
     if (!json_get(metadata, "name") && !json_get_str(metadata, "generateName").len)
         walk_add_problem(walk, SCHEMA_REFUSED, STR("metadata.name"), STR("Required value: set a name"));
     else if (walk->count == before && !json_get_str(metadata, "name").len &&
@@ -250,12 +302,15 @@ static void check_top(struct schema_walk *walk, struct json_object *tree)
         const struct schema *below = pick_schema(walk, schema, name, member, &elsewhere);
         walk->in_status = str_is(key, "status");
         if (!below && !schema->open)
-            add_unknown(walk, schema, STR(""), name, elsewhere);
-        else if (below && member)
-            walk_check_value(walk, below, member, key, 0);
+            add_unknown(walk, schema, name, elsewhere);
+        else if (below && member) {
+            size_t top = walk_enter(walk, name, 0);
+            walk_check_value(walk, below, member, 0);
+            walk_leave(walk, top);
+        }
     }
     walk->in_status = false;
-    check_required(walk, schema, tree, STR(""));
+    check_required(walk, schema, tree);
 }
 
 /* "1.18.2": its three numbers as one that can be compared; 0 when it is none. */
@@ -302,8 +357,10 @@ static void drop_unchanged(struct schema_walk *walk, struct json_object *old)
 const struct schema_problem *schema_check(const struct schema_request *request, struct arena *arena, size_t *count)
 {
     struct json_object *tree = request->tree;
-    struct schema_walk walk = {.arena = arena, .release_name = request->velero_release};
+    BUF_SCOPED path;
+    struct schema_walk walk = {.arena = arena, .release_name = request->velero_release, .path = &path};
     bool exact;
+    buf_init(&path, SIZE_MAX / 2);
     *count = 0;
     walk.kind = schema_find(request->set, json_get_str(tree, "apiVersion"), json_get_str(tree, "kind"), &exact);
     walk.problems = walk.kind ? arena_array(arena, PROBLEMS_MAX, sizeof *walk.problems) : NULL;

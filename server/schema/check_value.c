@@ -206,7 +206,8 @@ struct str schema_value_problem(struct arena *arena, const struct schema *schema
     case json_type_double:
         return number_problem(arena, schema, value);
     case json_type_array:
-        return length_problem(arena, schema, json_len(value));
+        return schema->min_items || schema->max_items ? length_problem(arena, schema, json_len(value))
+                                                      : (struct str){NULL, 0};
     case json_type_object:
     case json_type_boolean:
     case json_type_null:

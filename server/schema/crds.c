@@ -250,7 +250,7 @@ static bool is_required(struct json_object *list, struct str name, struct json_o
 {
     for (size_t i = 0; i < json_len(list); i++)
         if (str_eq(json_str(json_item(list, i)), name))
-            return !json_object_object_get_ex(property, "default", NULL);
+            return !json_has(property, "default");
     return false;
 }
 

@@ -258,8 +258,7 @@ static bool read_source(struct arena *arena, struct evidence_source *source, str
         struct str shown = settings_show(arena, item);
         return error_set(error, 422, "%.*s: expected a mapping, such as preset: kasten", STR_ARG(shown));
     }
-    if (json_object_object_get_ex(item, "preset", NULL) &&
-        !read_preset(arena, json_get(item, "preset"), &preset, error))
+    if (json_has(item, "preset") && !read_preset(arena, json_get(item, "preset"), &preset, error))
         return settings_fail_in(error, ".preset");
     json_foreach(item, name, value)
     {

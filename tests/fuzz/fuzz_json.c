@@ -57,6 +57,44 @@ static void check_round_trip(struct arena *arena, struct json_object *tree)
     PROMISE(str_eq(buf_str(&first), buf_str(&second)), "%s and %s", first.data, second.data);
 }
 
+/* Everything in it, by walks; and then by reading. */
+static void read_all(struct json_object *tree, unsigned depth)
+{
+    if (depth > 40)
+        return;
+    json_walk_each(tree, key, value)
+    {
+        (void)key;
+        read_all(value, depth + 1);
+    }
+}
+
+/* A tree that is opened is the one that is built: unread, half read, read, and kept. */
+static void check_opened(struct arena *arena, struct str text, struct json_object *tree)
+{
+    BUF_SCOPED built, opened, read, kept;
+    struct error error = {0};
+    bool repeats = json_repeats_keys(text);
+    struct json_object *unread = json_open(arena, text, &error);
+    PROMISE(error.code == 0 && json_object_get_type(unread) == json_object_get_type(tree), "%s", error.message);
+    buf_init(&built, ARENA);
+    buf_init(&opened, ARENA);
+    buf_init(&read, ARENA);
+    buf_init(&kept, ARENA);
+    json_write_tree(&built, tree);
+    json_write_tree(&opened, unread);
+    PROMISE(repeats || str_eq(buf_str(&built), buf_str(&opened)), "%s and %s", built.data, opened.data);
+    read_all(unread, 0);
+    struct json_object *keep = tree ? json_keep(arena, unread) : NULL;
+    json_write_tree(&kept, keep);
+    PROMISE(repeats || str_eq(buf_str(&built), buf_str(&kept)), "%s and %s", built.data, kept.data);
+    struct json_object *copy = json_copy(unread); /* which reads it */
+    json_write_tree(&read, copy);
+    PROMISE(str_eq(buf_str(&built), buf_str(&read)), "%s and %s", built.data, read.data);
+    PROMISE(json_equal(tree, unread), "not equal: %s", built.data);
+    json_object_put(copy);
+}
+
 static void check_nodes(struct arena *arena, const struct json_node *node, struct str text)
 {
     PROMISE(node->raw.ptr >= text.ptr && node->raw.ptr + node->raw.len <= text.ptr + text.len, "outside");
@@ -90,6 +128,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     PROMISE(flat || !built, "%s", flat_error.message);
     if (built)
         check_round_trip(arena, tree);
+    if (built)
+        check_opened(arena, text, tree);
     if (built && size < 1 << 20)
         compare_with_json_c(text, flat);
     return 0;

@@ -56,6 +56,30 @@ static void check_document(struct arena *arena, const struct yaml_document *docu
     check_yaml(arena, document->tree);
 }
 
+/* What is written as JSON without nodes is what they make of the same text, key for key. */
+static void check_plain(struct arena *arena, struct str text, const struct yaml_document *document,
+                        const struct yaml_options *options)
+{
+    struct error error = {0};
+    struct yaml_outline outline;
+    BUF_SCOPED json;
+    buf_init(&json, ARENA);
+    if (!yaml_write_as_json(&json, text, options, &outline))
+        return;
+    PROMISE(document && !document->next, "not one document: %s", json.data);
+    PROMISE(outline.line == document->line, "line %u and %u", outline.line, document->line);
+    struct json_object *tree = json_build(arena, buf_str(&json), &error);
+    PROMISE(tree, "%s: %s", error.message, json.data);
+    PROMISE(json_object_get_type(tree) == json_object_get_type(document->tree), "another type");
+    struct str nodes = as_json(arena, document->tree), plain = as_json(arena, tree);
+    PROMISE(str_eq(nodes, plain), "%s\n%s", nodes.ptr, plain.ptr);
+    PROMISE(json_equal(tree, document->tree), "of other types: %s", plain.ptr);
+    if (!json_repeats_keys(buf_str(&json)))
+        PROMISE(str_eq(nodes, buf_str(&json)), "%s\n%s", nodes.ptr, json.data);
+    if (json_len(tree) && json_object_is_type(json_item(tree, 0), json_type_object))
+        PROMISE(outline.first_line == yaml_line(document, STR("[0]")), "line %u of the first item", outline.first_line);
+}
+
 /* libyaml counts \r, U+0085, U+2028 and U+2029 as line breaks too, and UTF-16 has two bytes each. */
 static unsigned line_bound(const uint8_t *data, size_t size)
 {
@@ -82,6 +106,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (const struct yaml_document *document = good ? documents : NULL; document; document = document->next)
         check_document(arena, document, line_bound(data, size));
-    PROMISE(yaml_load(arena, text, &lenient, &again, &error) || !good, "refused when lenient: %s", error.message);
+    bool read = yaml_load(arena, text, &lenient, &again, &error);
+    PROMISE(read || !good, "refused when lenient: %s", error.message);
+    check_plain(arena, text, read ? again : NULL, &lenient);
     return 0;
 }

@@ -17,16 +17,16 @@ enum { OBJECT_LIMIT = 8 * 1024 * 1024 }; /* of one JSON text: more than a review
 
 /* ---- lines ------------------------------------------------------------------- */
 
-/* Of JSON the nodes are read only now, since few are asked for. NULL where neither is at hand:
- * the line of a field is then that of its object. */
+/* The nodes are read only now, since few are asked for, and they take many times the memory of the text. NULL where neither
+ * is at hand: the line of a field is then that of its object. */
 const struct yaml_document *manifest_nodes(struct arena *arena, const struct manifest *manifest)
 {
     struct error ignored;
     struct yaml_document *document = NULL;
-    const struct yaml_options options = {.lines_before = manifest->line - 1};
-    if (manifest->lines || !manifest->json.ptr)
+    const struct yaml_options options = {.lines_before = manifest->lines_before};
+    if (manifest->lines || !manifest->text.ptr)
         return manifest->lines;
-    return yaml_load(arena, manifest->json, &options, &document, &ignored) ? document : NULL;
+    return yaml_load(arena, manifest->text, &options, &document, &ignored) ? document : NULL;
 }
 
 /* The field is named as the policies name it, from the object's root; in a recorded review it
@@ -165,6 +165,8 @@ static bool reading_begin(struct manifest_reading *reading)
 
 static void reading_end(struct manifest_reading *reading)
 {
+    if (arena_failed(reading->arena)) /* of what was opened something could not be read */
+        reading_refuse(reading, -1, "out of memory");
     if (!reading->sink->keep)
         arena_free(reading->arena);
     reading->arena = NULL;
@@ -189,6 +191,34 @@ static void reading_yaml_objects(struct manifest_reading *reading, const struct 
     }
 }
 
+/* Of a plain document, or of a List's item, as most are: it is opened as JSON, which costs no more than its text, and
+ * what is read of it. False: it is to be read through its nodes. */
+static bool reading_plain_yaml(struct manifest_reading *reading, struct str text, unsigned lines_before, bool item)
+{
+    struct error ignored;
+    struct yaml_outline outline;
+    BUF_SCOPED json;
+    const struct yaml_options options = {.lines_before = lines_before};
+    buf_init(&json, TEXT_LIMIT);
+    if (!yaml_write_as_json(&json, text, &options, &outline) || json_repeats_keys(buf_str(&json)))
+        return false;
+    struct str kept = arena_keep_buf(reading->arena, &json);
+    struct json_object *tree = kept.ptr ? json_open(reading->arena, kept, &ignored) : NULL;
+    if (item && json_len(tree) != 1)
+        return false;
+    tree = item ? json_item(tree, 0) : tree;
+    if (!json_object_is_type(tree, json_type_object) || str_ends(json_get_str(tree, "kind"), STR("List")))
+        return false;
+    if (item)
+        reading_complete_item(reading, tree);
+    reading_object(reading, (struct manifest){.tree = tree,
+                                              .line = item ? outline.first_line : outline.line,
+                                              .text = text,
+                                              .lines_before = lines_before,
+                                              .at = item ? STR("[0].") : STR("")});
+    return true;
+}
+
 /* Broken YAML ends the text it is in: nobody knows where the next object would begin. */
 static void reading_yaml(struct manifest_reading *reading, struct str text, unsigned lines_before)
 {
@@ -197,7 +227,9 @@ static void reading_yaml(struct manifest_reading *reading, struct str text, unsi
     const struct yaml_options options = {.lines_before = lines_before};
     if (!reading_begin(reading))
         return;
-    if (yaml_load(reading->arena, text, &options, &document, &error))
+    if (reading_plain_yaml(reading, text, lines_before, false))
+        ;
+    else if (yaml_load(reading->arena, text, &options, &document, &error))
         reading_yaml_objects(reading, document);
     else if (!reading_broken_review(reading, text, lines_before + 1))
         reading_refuse(reading, error.position, error.message);
@@ -254,6 +286,10 @@ static bool reading_item(struct manifest_reading *reading, struct str text, unsi
     const struct yaml_options options = {.lines_before = lines_before};
     if (!reading_begin(reading))
         return true;
+    if (reading_plain_yaml(reading, text, lines_before, true)) {
+        reading_end(reading);
+        return true;
+    }
     bool good = yaml_load(reading->arena, text, &options, &document, error);
     if (good && document)
         reading_complete_item(reading, json_item(document->tree, 0));
@@ -332,11 +368,11 @@ static const struct json_node *list_items_node(struct arena *arena, const struct
 static bool reading_json_value(struct manifest_reading *reading, struct str text, unsigned lines_before)
 {
     struct error error;
-    struct manifest manifest = {.json = text, .line = lines_before + 1};
-    manifest.tree = json_build(reading->arena, text, &error);
+    struct manifest manifest = {.text = text, .lines_before = lines_before, .line = lines_before + 1};
+    manifest.repeats = json_repeats_keys(text);
+    manifest.tree = (manifest.repeats ? json_build : json_open)(reading->arena, text, &error);
     if (!manifest.tree)
         return reading_broken_review(reading, text, lines_before + 1);
-    manifest.repeats = json_repeats_keys(text, manifest.tree);
     reading_complete_item(reading, manifest.tree);
     if (str_is(json_get_str(manifest.tree, "kind"), "AdmissionReview")) {
         manifest.review = text;

@@ -13,11 +13,12 @@ struct manifest {
     unsigned number, line;             /* 1-based within its source */
     struct json_object *tree;          /* NULL when a recorded review is no valid JSON */
     struct str review;                 /* the text of a recorded AdmissionReview, or absent */
-    const struct yaml_document *lines; /* NULL when it was JSON, or no lines are known */
-    struct str json;                   /* its text, if it was JSON */
-    struct str at;                     /* where in the document the object stands: "" or "items[3]." */
-    bool repeats;                      /* the JSON has a key twice in one object */
-    bool stored;                       /* read from a server: it has what only one gives */
+    const struct yaml_document *lines; /* NULL: read from `text` where they are asked for */
+    struct str text;                   /* of its document, behind so many lines of its source; absent: see `lines` */
+    unsigned lines_before;
+    struct str at; /* where in the document the object stands: "" or "items[3]." */
+    bool repeats;  /* the text may have a key twice in one object */
+    bool stored;   /* read from a server: it has what only one gives */
 };
 /* The document with its lines and repeated keys; of the arena where it had to be read again. NULL when
  * there is none. */

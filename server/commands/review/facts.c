@@ -56,7 +56,7 @@ static bool keep_management(void *context, struct manifest *manifest)
     struct review_managements *managements = context;
     if (!str_is(json_get_str(manifest->tree, "kind"), "Management"))
         return true;
-    struct json_object *copy = json_own(managements->arena, json_copy(manifest->tree));
+    struct json_object *copy = json_keep(managements->arena, manifest->tree);
     struct manifest kept = {.source = manifest->source, .tree = copy};
     return copy && manifests_append(managements->arena, &managements->kept, &kept);
 }
@@ -227,16 +227,21 @@ static bool review_facts_add_object(struct review_facts *facts, struct json_obje
     return inventory_overlay_add(facts->known, object, mode);
 }
 
-/* With members of its own, for what is added here; below them only metadata is one: a whole copy of a large object takes
- * twenty times its size. */
+/* With members of its own, for what is added here, as has its metadata; what is below is shared: a whole copy of a large
+ * object takes twenty times its size. */
 static struct json_object *manifest_copy(struct arena *arena, struct json_object *object)
 {
-    struct json_object *copy = json_own(arena, json_object_new_object());
+    struct json_object *copy = json_own(arena, json_object_new_object()), *metadata = json_get(object, "metadata");
+    struct json_object *own = NULL;
     bool good = copy;
     json_foreach(object, key, value)
     {
-        bool changes = strcmp(key, "metadata") == 0 && value;
-        good = good && (changes ? json_put(copy, key, json_copy(value)) : json_put_shared(copy, key, value));
+        bool changes = value == metadata && json_object_is_type(value, json_type_object);
+        good = good && (changes ? json_put_map(copy, key, &own) : json_put_shared(copy, key, value));
+    }
+    json_foreach(metadata, name, member)
+    {
+        good = good && json_put_shared(own, name, member);
     }
     return good ? copy : NULL;
 }

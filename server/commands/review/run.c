@@ -80,7 +80,7 @@ static struct str request_from_manifest(const struct review_context *context, st
     (void)request_write_object(&out, "oldObject",
                                deletes ? (old ? old : tree) : (operation == OPERATION_UPDATE ? old : NULL));
     buf_printf(&out, ",\"dryRun\":%s}}", context->dry_run ? "true" : "false");
-    return out.failed ? (struct str){NULL, 0} : arena_copy(arena, buf_str(&out));
+    return arena_keep_buf(arena, &out);
 }
 
 /* The same review with another object in it, as the API server goes on after a patch. */
@@ -93,7 +93,7 @@ static struct str request_with_object(struct arena *arena, struct str review, st
     BUF_SCOPED out;
     buf_init(&out, REVIEW_LIMIT);
     json_write_tree(&out, tree);
-    return out.failed ? (struct str){NULL, 0} : arena_copy(arena, buf_str(&out));
+    return arena_keep_buf(arena, &out);
 }
 
 /* ---- past all rules ------------------------------------------------------- */

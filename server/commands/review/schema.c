@@ -147,7 +147,7 @@ void review_schema_judge(const struct review_context *context, struct arena *are
                     json_get_str(manifest->tree, "kind"))) {
         /* kubectl takes the last; kustomize, Flux and the API server's own strict decoding refuse the file. Nodes take many
          * times the size of the text. */
-        bool repeats = !manifest->json.ptr || manifest->repeats;
+        bool repeats = !manifest->text.ptr || manifest->repeats;
         const struct yaml_document *nodes = repeats ? manifest_nodes(arena, manifest) : NULL;
         const struct yaml_repeat *repeat = nodes ? nodes->repeats : NULL;
         for (; repeat; repeat = repeat->next) {
@@ -405,6 +405,7 @@ static struct str find_placeholder(struct str text)
 struct placeholder_search {
     struct arena *arena;
     struct decision *decision;
+    struct buf path; /* of the value at hand */
     size_t found;
 };
 
@@ -417,33 +418,45 @@ static bool may_hold_anything(const char *key)
 }
 
 /* Values only: a key that nobody filled in is an unknown field, and told as one. */
-static void search_value(struct placeholder_search *search, struct json_object *value, struct str at, unsigned depth)
+static void search_value(struct placeholder_search *search, struct json_object *value, unsigned depth)
 {
-    struct str text = json_str(value), found = find_placeholder(text);
+    struct str found = find_placeholder(json_str(value));
+    size_t index = 0, before = search->path.len;
     if (found.len && ++search->found <= SHOWN)
-        decision_warn(search->decision, "%.*s: %.*s looks like a placeholder that was not filled in", STR_ARG(at),
-                      STR_ARG(arena_quote(search->arena, found)));
+        decision_warn(search->decision, "%.*s: %.*s looks like a placeholder that was not filled in",
+                      STR_ARG(buf_str(&search->path)), STR_ARG(arena_quote(search->arena, found)));
     if (depth == DEPTH_MAX)
         return;
-    for (size_t i = 0; i < json_len(value); i++)
-        search_value(search, json_item(value, i), arena_printf(search->arena, "%.*s[%zu]", STR_ARG(at), i), depth + 1);
-    json_foreach(value, key, member)
+    json_walk_each(value, key, member)
     {
-        if (!may_hold_anything(key))
-            search_value(search, member, arena_printf(search->arena, "%.*s%s%s", STR_ARG(at), at.len ? "." : "", key),
-                         depth + 1);
+        if (!key)
+            buf_printf(&search->path, "[%zu]", index++);
+        else if (may_hold_anything(key))
+            continue;
+        else
+            buf_printf(&search->path, "%s%s", before ? "." : "", key);
+        search_value(search, member, depth + 1);
+        search->path.len = before;
     }
+}
+
+static void search_below(struct placeholder_search *search, struct json_object *object, const char *field)
+{
+    buf_puts(&search->path, field);
+    search_value(search, json_get(object, field), 0);
+    buf_clear(&search->path);
 }
 
 /* Warns of values that a templating tool, or a person, was to fill in. */
 static void review_warn_placeholders(struct arena *arena, struct json_object *tree, struct decision *decision)
 {
     struct placeholder_search search = {.arena = arena, .decision = decision};
-    struct json_object *metadata = json_get(tree, "metadata");
     if (str_is(json_get_str(tree, "kind"), "Management")) /* its config is Helm's values */
         return;
-    search_value(&search, metadata, STR("metadata"), 0);
-    search_value(&search, json_get(tree, "spec"), STR("spec"), 0);
+    buf_init(&search.path, SIZE_MAX / 2);
+    search_below(&search, tree, "metadata");
+    search_below(&search, tree, "spec");
+    buf_dispose(&search.path);
     if (search.found > SHOWN)
         decision_warn(decision, "%zu more values look like placeholders", search.found - SHOWN);
 }

@@ -154,7 +154,7 @@ static void judge_template(const struct schedule_edit *edit)
     /* FromSchedule gives each Backup these labels, which nobody checks before it is created. */
     const char *const labels = "metadata.labels";
     struct str where = {NULL, 0}, why = {NULL, 0};
-    if (view.before && json_object_equal(json_path(view.spec, labels), json_path(view.before, labels)))
+    if (view.before && json_equal(json_path(view.spec, labels), json_path(view.before, labels)))
         return;
     if (!labels_are_bad(view.arena, json_path(view.spec, labels), &where, &why))
         return;
@@ -434,7 +434,7 @@ void backup_edit_warn(const struct request *request, const struct settings *sett
     json_foreach(after, field, value)
     {
         const char *effect = effect_of(field);
-        if (json_object_equal(value, json_get(before, field)))
+        if (json_equal(value, json_get(before, field)))
             continue;
         if (effect)
             decision_warn(decision, "spec.%s: %s", field, effect);

@@ -33,7 +33,7 @@ void backup_spec_wants(const struct request *request, const struct inventory *in
 /* True when the member is new or changed: "deny only what the request changes". */
 static inline bool backup_spec_asks(const struct backup_spec *view, const char *member)
 {
-    return !view->before || !json_object_equal(json_get(view->spec, member), json_get(view->before, member));
+    return !view->before || !json_equal(json_get(view->spec, member), json_get(view->before, member));
 }
 /* "spec.template.ttl"; never NULL. */
 static inline const char *backup_spec_field(const struct backup_spec *view, const char *member)

@@ -84,7 +84,7 @@ static bool same_config_place(struct str provider, struct json_object *a, struct
 {
     const struct provider *known = provider_of(provider);
     if (!known) /* whatever its plugin makes of it */
-        return json_object_equal(a, b);
+        return json_equal(a, b);
     for (size_t i = 0; i < LENGTH_OF(known->places) && known->places[i]; i++)
         if (!str_eq(without_last_slashes(json_get_str(a, known->places[i])),
                     without_last_slashes(json_get_str(b, known->places[i]))))

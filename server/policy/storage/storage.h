@@ -71,7 +71,7 @@ struct location_edit {
 static inline bool location_asks(const struct location_edit *edit, const char *path)
 {
     struct json_object *now = json_path(edit->spec, path);
-    return edit->create ? now != NULL : !json_object_equal(now, json_path(edit->before, path));
+    return edit->create ? now != NULL : !json_equal(now, json_path(edit->before, path));
 }
 /* What the provider's plugin takes. */
 void location_check_provider(const struct location_edit *edit);
