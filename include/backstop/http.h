@@ -61,7 +61,7 @@ struct http_config {
 struct http_server;
 struct http_server *http_start(const struct http_config *config, struct error *error) MUST_CHECK;
 /* Serves the pair (PEM) to every connection from now on; those that are open keep theirs. The first one starts to
- * listen. On failure the old pair stays, and the server listens as before. Safe from any thread. */
+ * listen. That key and certificate are a pair is pki_verify's to find, before this. On failure the old pair stays, and the server listens as before. Safe from any thread. */
 bool http_set_certificate(struct http_server *server, struct str certificate, struct str key,
                           struct error *error) MUST_CHECK;
 /* The one that the system gave for ":0"; for tests and messages. */

@@ -309,14 +309,16 @@ gnutls_x509_privkey_t facts_key(struct str pem, struct error *error)
     return read;
 }
 
-/* The key id is a hash of the public key, whatever its algorithm: equal ids, same pair. */
+/* The key id is a hash of the public key, whatever its algorithm: equal ids, same pair. A key's file says its public
+ * half itself, so that half is calculated anew: what would be signed with another one no client accepts. */
 bool facts_key_fits(gnutls_x509_crt_t certificate, gnutls_x509_privkey_t key)
 {
     unsigned char of_certificate[64], of_key[64];
     size_t sizes[] = {sizeof of_certificate, sizeof of_key};
     return gnutls_x509_crt_get_key_id(certificate, GNUTLS_KEYID_USE_SHA256, of_certificate, &sizes[0]) == 0 &&
            gnutls_x509_privkey_get_key_id(key, GNUTLS_KEYID_USE_SHA256, of_key, &sizes[1]) == 0 &&
-           sizes[0] == sizes[1] && memcmp(of_certificate, of_key, sizes[0]) == 0;
+           sizes[0] == sizes[1] && memcmp(of_certificate, of_key, sizes[0]) == 0 &&
+           gnutls_x509_privkey_verify_params(key) == GNUTLS_E_SUCCESS;
 }
 
 /* A certificate without any extendedKeyUsage is good for everything (RFC 5280, 4.2.1.12). */

@@ -1,3 +1,4 @@
+#include <gnutls/x509.h>
 #include <string.h>
 
 #include "backstop/pki.h"
@@ -85,6 +86,41 @@ static void test_what_must_not_be_served(void)
     }
 }
 
+static gnutls_x509_privkey_t import_key(struct str pem)
+{
+    gnutls_x509_privkey_t key;
+    gnutls_datum_t data = {text_for_reader(pem.ptr), (unsigned)pem.len};
+    CU_ASSERT_FATAL(gnutls_x509_privkey_init(&key) == 0);
+    CU_ASSERT_FATAL(gnutls_x509_privkey_import(key, &data, GNUTLS_X509_FMT_PEM) == 0);
+    return key;
+}
+
+/* A file of a key says both halves. Here the public one is the certificate's, the secret one another's. */
+static void test_key_whose_halves_do_not_belong_together(void)
+{
+    ARENA_SCOPED arena = arena_new_secret(1 << 20);
+    struct pki_pair ca = make_ca(arena, "CA"), serving = make_serving(arena, &ca), second = make_serving(arena, &ca);
+    gnutls_x509_privkey_t ours = import_key(serving.key), theirs = import_key(second.key), both;
+    gnutls_ecc_curve_t curve;
+    gnutls_datum_t x, y, secret, pem, x2, y2, secret2;
+    CU_ASSERT_FATAL(gnutls_x509_privkey_export_ecc_raw(ours, &curve, &x, &y, &secret) == 0);
+    CU_ASSERT_FATAL(gnutls_x509_privkey_export_ecc_raw(theirs, &curve, &x2, &y2, &secret2) == 0);
+    CU_ASSERT_FATAL(gnutls_x509_privkey_init(&both) == 0);
+    CU_ASSERT_FATAL(gnutls_x509_privkey_import_ecc_raw(both, curve, &x, &y, &secret2) == 0);
+    CU_ASSERT_FATAL(gnutls_x509_privkey_export2(both, GNUTLS_X509_FMT_PEM, &pem) == 0);
+    const struct pki_pair forged = {.certificate = serving.certificate, .key = {(char *)pem.data, pem.size}};
+    struct error error = {0};
+    CU_ASSERT_FALSE(pki_verify(&forged, STR(""), NULL, NOW, &error));
+    CU_ASSERT(strstr(error.message, "the private key does not match the certificate") != NULL);
+    CU_ASSERT(pki_verify(&serving, STR(""), NULL, NOW, &error));
+    gnutls_datum_t *const made[] = {&x, &y, &secret, &pem, &x2, &y2, &secret2};
+    for (size_t i = 0; i < LENGTH_OF(made); i++)
+        gnutls_free(made[i]->data);
+    gnutls_x509_privkey_deinit(ours);
+    gnutls_x509_privkey_deinit(theirs);
+    gnutls_x509_privkey_deinit(both);
+}
+
 static void test_bundles_join_without_repeating(void)
 {
     ARENA_SCOPED arena = arena_new(1 << 20);
@@ -136,6 +172,7 @@ static void test_renewal_at_two_thirds(void)
 
 SUITE(pki, {"an issued pair verifies", test_issued_pair_verifies},
       {"what must not be served", test_what_must_not_be_served},
+      {"a key whose halves do not belong together", test_key_whose_halves_do_not_belong_together},
       {"bundles join without repeating, one that is cut off takes nothing with it",
        test_bundles_join_without_repeating},
       {"a rotation keeps old clients working", test_rotation_keeps_old_clients_working},
