@@ -274,6 +274,10 @@ void strlist_add(struct arena *arena, struct strlist *list, struct str text);
 bool strlist_has(const struct strlist *list, struct str text);
 /* "a", "b" and "c": each quoted as arena_quote does. */
 struct str strlist_quoted(struct arena *arena, const struct strlist *list);
+/* What an error ends with: `before` and "did you mean NAME?", or `otherwise` where no candidate is near. The names are
+ * ours; one from outside would have to be quoted. */
+struct str str_suggest(struct arena *arena, struct str wanted, const struct str *candidates, size_t count,
+                       const char *before, const char *otherwise);
 
 /* ---- base64: RFC 4648, section 4, as Go's encoding/base64.StdEncoding ----- */
 

@@ -216,6 +216,13 @@ struct str str_nearest(struct str wanted, const struct str *candidates, size_t c
     return nearest;
 }
 
+struct str str_suggest(struct arena *arena, struct str wanted, const struct str *candidates, size_t count,
+                       const char *before, const char *otherwise)
+{
+    struct str near = str_nearest(wanted, candidates, count);
+    return near.len ? arena_printf(arena, "%sdid you mean %.*s?", before, STR_ARG(near)) : str_from(otherwise);
+}
+
 enum { BASE64_GROUPS = 64 }; /* written at once */
 
 static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -98,9 +98,8 @@ static struct str listed_values(struct arena *arena, const struct schema *schema
     struct strlist all = {0};
     for (size_t i = 0; i < schema->value_count; i++)
         strlist_add(arena, &all, str_from(schema->values[i]));
-    struct str near = str_nearest(given, all.items, all.len);
-    return arena_printf(arena, "%.*s%s%.*s%s", STR_ARG(strlist_quoted(arena, &all)), near.len ? "; did you mean " : "",
-                        STR_ARG(near), near.len ? "?" : "");
+    return arena_printf(arena, "%.*s%.*s", STR_ARG(strlist_quoted(arena, &all)),
+                        STR_ARG(str_suggest(arena, given, all.items, all.len, "; ", "")));
 }
 
 /* Characters, not bytes, as utf8.RuneCountInString. */

@@ -119,10 +119,9 @@ static bool read_preset(struct arena *arena, struct json_object *value, const st
             return true;
         }
     }
-    struct str near = str_nearest(text, names, LENGTH_OF(names));
-    return error_set(error, 422, "%.*s: unknown preset; %s%.*s%s", STR_ARG(shown),
-                     near.len ? "did you mean " : "the presets are kasten, trilio, cohesity, etcd-job and k3s-etcd",
-                     STR_ARG(near), near.len ? "?" : "");
+    struct str hint = str_suggest(arena, text, names, LENGTH_OF(names), "",
+                                  "the presets are kasten, trilio, cohesity, etcd-job and k3s-etcd");
+    return error_set(error, 422, "%.*s: unknown preset; %.*s", STR_ARG(shown), STR_ARG(hint));
 }
 
 static bool read_values(struct arena *arena, struct strlist *list, struct json_object *value, struct error *error)
@@ -193,9 +192,8 @@ static bool evidence_read_member(struct arena *arena, struct evidence_source *so
             return value ? read_value(arena, source, &members[i], value, error)
                          : error_set(error, 422, "no value; set one or remove the key");
     }
-    struct str near = str_nearest(name, names, LENGTH_OF(names));
-    return error_set(error, 422, "unknown key%s%.*s%s", near.len ? "; did you mean " : "", STR_ARG(near),
-                     near.len ? "?" : "");
+    return error_set(error, 422, "unknown key%.*s",
+                     STR_ARG(str_suggest(arena, name, names, LENGTH_OF(names), "; ", "")));
 }
 
 static struct str or_else(struct str text, const char *fallback)
@@ -322,12 +320,11 @@ static bool evidence_check_names(struct arena *arena, struct json_object *value,
         if (known && json_object_is_type(list, json_type_array))
             continue;
         shown = settings_show(arena, list);
-        struct str near = str_nearest(name, names, LENGTH_OF(names));
         if (known)
             error_set(error, 422, "%.*s: expected a list of entries, such as - preset: kasten", STR_ARG(shown));
         else
-            error_set(error, 422, "unknown key; %s%.*s%s", near.len ? "did you mean " : "the keys are allOf and anyOf",
-                      STR_ARG(near), near.len ? "?" : "");
+            error_set(error, 422, "unknown key; %.*s",
+                      STR_ARG(str_suggest(arena, name, names, LENGTH_OF(names), "", "the keys are allOf and anyOf")));
         return settings_fail_in(error, ".%s", key);
     }
     return true;

@@ -323,9 +323,9 @@ static bool read_verdict(struct arena *arena, const char *const allowed[3], stru
             return true;
         }
     }
-    struct str near = str_nearest(text, words, LENGTH_OF(words)), shown = settings_show(arena, value);
-    return error_set(error, 422, "%.*s: expected %s, %s or %s%s%.*s%s", STR_ARG(shown), allowed[0], allowed[1],
-                     allowed[2], near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
+    struct str shown = settings_show(arena, value);
+    return error_set(error, 422, "%.*s: expected %s, %s or %s%.*s", STR_ARG(shown), allowed[0], allowed[1], allowed[2],
+                     STR_ARG(str_suggest(arena, text, words, LENGTH_OF(words), "; ", "")));
 }
 
 /* Reads one value into its place; on failure error->message says what was wrong

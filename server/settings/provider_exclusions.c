@@ -64,10 +64,9 @@ static bool provider_exclusion_read_member(struct arena *arena, struct provider_
                settings_fail_in(error, ".excludedResources");
     bool provider = str_eq(name, members[0]);
     if (!provider && !str_eq(name, members[1])) {
-        struct str near = str_nearest(name, members, LENGTH_OF(members));
-        error_set(error, 422, "unknown key; %s%.*s%s",
-                  near.len ? "did you mean " : "an exclusion has provider, component ", STR_ARG(near),
-                  near.len ? "?" : "and excludedResources");
+        error_set(error, 422, "unknown key; %.*s",
+                  STR_ARG(str_suggest(arena, name, members, LENGTH_OF(members), "",
+                                      "an exclusion has provider, component and excludedResources")));
         return settings_fail_in(error, ".%.*s", STR_ARG(name));
     }
     const struct text_rule *rule = provider ? &rule_provider : &rule_component;

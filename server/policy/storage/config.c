@@ -156,10 +156,9 @@ static void check_keys(const struct location_edit *edit, const struct provider *
                 decision_warn(edit->decision, "spec.config: provider %s ignores %.*s; did you mean %.*s?",
                               provider->name, STR_ARG(quoted), STR_ARG(near));
         } else if (!found) {
-            struct str near = str_nearest(name, known, count);
-            struct str hint =
-                near.len ? arena_printf(edit->arena, "did you mean %.*s?", STR_ARG(near))
-                         : arena_printf(edit->arena, "it takes %.*s", STR_ARG(strlist_quoted(edit->arena, &listed)));
+            struct str hint = str_suggest(edit->arena, name, known, count, "", "");
+            if (!hint.len)
+                hint = arena_printf(edit->arena, "it takes %.*s", STR_ARG(strlist_quoted(edit->arena, &listed)));
             decision_not_supported(edit->decision, "spec.config", "%.*s: provider %s refuses unknown keys; %.*s",
                                    STR_ARG(quoted), provider->name, STR_ARG(hint));
         } else if (!json_object_is_type(value, json_type_string)) {

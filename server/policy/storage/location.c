@@ -78,12 +78,10 @@ static void check_access_mode(const struct location_edit *edit)
     bool read_only = str_is(mode, "ReadOnly");
     if (!location_asks(edit, "accessMode") && !location_asks(edit, "default"))
         return;
-    if (mode.len && !read_only && !str_is(mode, "ReadWrite")) {
-        struct str near = str_nearest(mode, modes, LENGTH_OF(modes));
-        decision_not_supported(edit->decision, "spec.accessMode", "%.*s: write ReadWrite or ReadOnly%s%.*s%s",
-                               STR_ARG(arena_quote(edit->arena, mode)), near.len ? "; did you mean " : "",
-                               STR_ARG(near), near.len ? "?" : "");
-    }
+    if (mode.len && !read_only && !str_is(mode, "ReadWrite"))
+        decision_not_supported(edit->decision, "spec.accessMode", "%.*s: write ReadWrite or ReadOnly%.*s",
+                               STR_ARG(arena_quote(edit->arena, mode)),
+                               STR_ARG(str_suggest(edit->arena, mode, modes, LENGTH_OF(modes), "; ", "")));
     if (read_only && json_get_bool(edit->spec, "default"))
         decision_warn(edit->decision, "spec.accessMode: this is the default location and it is read-only, so every "
                                       "backup that names no other location fails");
@@ -272,10 +270,9 @@ static void location_check_secret_reference(const struct location_edit *edit, co
     }
     if (secret->keys.len == 0 || strlist_has(&secret->keys, key))
         return;
-    struct str near = str_nearest(key, secret->keys.items, secret->keys.len);
-    decision_invalid(edit->decision, key_at.ptr, "%.*s: Secret %.*s has no such key; it has %.*s%s%.*s%s",
+    decision_invalid(edit->decision, key_at.ptr, "%.*s: Secret %.*s has no such key; it has %.*s%.*s",
                      STR_ARG(arena_quote(arena, key)), STR_ARG(quoted), STR_ARG(strlist_quoted(arena, &secret->keys)),
-                     near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
+                     STR_ARG(str_suggest(arena, key, secret->keys.items, secret->keys.len, "; ", "")));
 }
 
 /* Both lines, since a file that was cut off has only the first. */

@@ -174,14 +174,14 @@ static bool management_component_is(struct str component, struct str provider)
     return false;
 }
 
-/* Its selectors name the providers of all ClusterDeployments that there were when it was taken. */
+/* Of this cluster. Its selectors name the providers of all ClusterDeployments that there were when it was taken. */
 static const struct backup *management_newest_backup(const struct inventory *inventory, const struct settings *settings)
 {
     const struct backup *newest = NULL;
     for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
         const struct backup *backup = inventory->backups[i];
         if (backup->identity.kind == BACKUP_MANAGEMENT && str_eq(backup->meta.ns, settings->system_namespace) &&
-            backup->status.started > (newest ? newest->status.started : 0))
+            backup->status.started > (newest ? newest->status.started : 0) && !backup_is_foreign(inventory, backup))
             newest = backup;
     }
     return newest;

@@ -82,12 +82,12 @@ static void check_capacity(struct config_rules *map, struct str where, struct js
 static void warn_unknown_item(struct config_rules *map, struct str at, struct json_object *value,
                               const struct str *known, size_t count)
 {
-    struct str item = json_str(value), near = str_nearest(item, known, count);
+    struct str item = json_str(value);
     for (size_t k = 0; k < count; k++)
         if (str_eq(item, known[k]))
             return;
-    rules_warn(map, at, "%.*s matches no volume%s%.*s%s", STR_ARG(arena_quote(map->arena, item)),
-               near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
+    rules_warn(map, at, "%.*s matches no volume%.*s", STR_ARG(arena_quote(map->arena, item)),
+               STR_ARG(str_suggest(map->arena, item, known, count, "; ", "")));
 }
 
 /* The newest of volume_types. An older Velero has the word in none of its lists, so a policy for
@@ -264,10 +264,9 @@ static void check_action(struct config_rules *map, const struct resource_policy_
     for (size_t i = 0; i < LENGTH_OF(actions); i++)
         if (str_eq(type, actions[i]))
             return;
-    struct str near = str_nearest(type, actions, LENGTH_OF(actions));
-    rules_problem(map, at, "%.*s is not one of skip, fs-backup, snapshot and custom%s%.*s%s",
-                  STR_ARG(arena_quote(map->arena, type)), near.len ? "; did you mean " : "", STR_ARG(near),
-                  near.len ? "?" : "");
+    rules_problem(map, at, "%.*s is not one of skip, fs-backup, snapshot and custom%.*s",
+                  STR_ARG(arena_quote(map->arena, type)),
+                  STR_ARG(str_suggest(map->arena, type, actions, LENGTH_OF(actions), "; ", "")));
 }
 
 static void check_volumes(struct config_rules *map, const struct resource_policy_use *use, struct json_object *tree)
