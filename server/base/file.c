@@ -363,7 +363,7 @@ struct file_watch *file_watch_start(const char *const *paths, size_t count, unsi
 void file_watch_again(struct file_watch *watch)
 {
     if (watch)
-        atomic_store(&watch->again_ns, time_monotonic_ns() + (int64_t)watch->poll_seconds * 1000000000);
+        atomic_store(&watch->again_ns, time_monotonic_ns() + watch->poll_seconds * NS_PER_SECOND);
 }
 
 void file_watch_stop(struct file_watch *watch)

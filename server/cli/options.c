@@ -47,7 +47,7 @@ static bool set_duration(struct str text, int64_t *seconds)
         return true;
     if (!duration_parse(text, &nanoseconds, &ignored) || nanoseconds < 0)
         return false;
-    *seconds = nanoseconds / 1000000000 + (nanoseconds % 1000000000 > 0);
+    *seconds = nanoseconds / NS_PER_SECOND + (nanoseconds % NS_PER_SECOND > 0);
     return true;
 }
 

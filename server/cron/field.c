@@ -9,7 +9,7 @@ const struct dialect spec_dialects[CRON_DIALECTS] = {
     [CRON_ROBFIG] = {.library = "robfig/cron v3.0.1"},
     [CRON_GO_CRON] = {.library = "netresearch/go-cron v0.15.0",
                       .length_max = 1024,
-                      .every_least = 1000000000,
+                      .every_least = NS_PER_SECOND,
                       .wraps = true,
                       .steps_fit = true,
                       .zone_checked = true,

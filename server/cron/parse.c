@@ -142,7 +142,7 @@ static bool every_parse(struct str text, struct cron_schedule *schedule, struct 
     const int64_t least = spec_dialects[schedule->dialect].every_least;
     if (least && nanoseconds < least)
         return spec_fail(fault, FAULT_EVERY_TOO_SHORT, text);
-    int64_t seconds = nanoseconds / 1000000000;
+    int64_t seconds = nanoseconds / NS_PER_SECOND;
     schedule->every_seconds = seconds < 1 ? 1 : seconds;
     return true;
 }

@@ -20,13 +20,13 @@ void extract_backup_status(struct store *store, struct backup_status *status, st
  * none and for less than none. */
 static int64_t location_period(struct json_object *spec, const char *key)
 {
-    enum { DEFAULT_PERIOD = 60, SECOND = 1000000000 };
+    enum { DEFAULT_PERIOD = 60 };
     struct error ignored;
     int64_t period;
     bool parsed = duration_parse(json_get_str(spec, key), &period, &ignored);
     if (!parsed || period < 0)
         return DEFAULT_PERIOD;
-    return period > 0 && period < SECOND ? 1 : period / SECOND;
+    return period > 0 && period < NS_PER_SECOND ? 1 : period / NS_PER_SECOND;
 }
 
 /* config is kept whole, since the rules for plugins (policy/storage/config.c) read all of its

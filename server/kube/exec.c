@@ -115,7 +115,7 @@ enum plugin_end { PLUGIN_ENDED, PLUGIN_TOO_MUCH, PLUGIN_TOO_LONG, PLUGIN_NOT_WAN
 static enum plugin_end plugin_watch(pid_t pid, int output, const struct kube_exec_wait *wait, struct buf *text,
                                     bool *closed)
 {
-    const int64_t deadline = time_monotonic_ns() + (int64_t)wait->seconds * 1000000000;
+    const int64_t deadline = time_monotonic_ns() + wait->seconds * NS_PER_SECOND;
     char block[4096];
     for (*closed = false;;) {
         /* WNOWAIT leaves it a zombie: its process group keeps its number until it is reaped, so that

@@ -280,7 +280,7 @@ static bool round_trip(struct kube_reflector *r, struct error *error)
             return false;
     }
     bool ended = watch_once(r, error);
-    r->progressed |= r->opened_ns && time_monotonic_ns() - r->opened_ns > STEADY_SECONDS * INT64_C(1000000000);
+    r->progressed |= r->opened_ns && time_monotonic_ns() - r->opened_ns > STEADY_SECONDS * NS_PER_SECOND;
     return ended;
 }
 

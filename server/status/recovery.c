@@ -139,13 +139,12 @@ static bool recovery_list_kept(struct status_view *view)
 /* From the annotation; 0 where there is none, or it is no duration. */
 static int64_t objective_annotated(const struct management_backup *backup)
 {
-    enum { SECOND = 1000000000 };
     struct error ignored;
     int64_t nanoseconds;
     struct str text = json_get_str(backup->meta.annotations, ANNOTATION_RECOVERY_POINT);
-    if (!text.len || !duration_parse(text, &nanoseconds, &ignored) || nanoseconds < SECOND)
+    if (!text.len || !duration_parse(text, &nanoseconds, &ignored) || nanoseconds < NS_PER_SECOND)
         return 0;
-    return nanoseconds / SECOND;
+    return nanoseconds / NS_PER_SECOND;
 }
 
 /* Two missed runs, and not less than the settings allow everybody. The annotation goes before

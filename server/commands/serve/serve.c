@@ -31,14 +31,14 @@ static void serving_signals(sigset_t *set)
 /* Waits up to `seconds` (-1: for ever); SIGHUP reloads. True when told to stop. */
 static bool serve_signals_wait(struct service *service, int64_t seconds)
 {
-    int64_t deadline = time_monotonic_ns() + seconds * 1000000000;
+    int64_t deadline = time_monotonic_ns() + seconds * NS_PER_SECOND;
     sigset_t signals;
     serving_signals(&signals);
     for (;;) {
         int64_t left = deadline - time_monotonic_ns();
         if (seconds >= 0 && left <= 0)
             return false;
-        struct timespec timeout = {left / 1000000000, left % 1000000000};
+        struct timespec timeout = {left / NS_PER_SECOND, left % NS_PER_SECOND};
         int signal = seconds < 0 ? sigwaitinfo(&signals, NULL) : sigtimedwait(&signals, NULL, &timeout);
         if (signal == SIGHUP) {
             /* Files reload by themselves when they change; SIGHUP is for the file systems that do not tell

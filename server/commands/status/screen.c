@@ -290,7 +290,7 @@ static enum event wait_for(struct screen *screen, int64_t until)
         int64_t left = until - time_monotonic_ns();
         if (left <= 0)
             return EVENT_TICK;
-        struct timespec most = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+        struct timespec most = {.tv_sec = left / NS_PER_SECOND, .tv_nsec = left % NS_PER_SECOND};
         waits[1].revents = 0;
         if (ppoll(waits, LENGTH_OF(waits), &most, &screen->signals.mask) < 0 && errno != EINTR)
             return EVENT_END;
@@ -305,9 +305,8 @@ static enum event wait_for(struct screen *screen, int64_t until)
 
 static bool screen_wait_key(struct screen *screen)
 {
-    const int64_t second = 1000000000;
     for (;;) {
-        int64_t until = time_monotonic_ns() + screen->options->seconds * second;
+        int64_t until = time_monotonic_ns() + screen->options->seconds * NS_PER_SECOND;
         enum event event = EVENT_PAINT;
         if (!screen_show(screen))
             return false;

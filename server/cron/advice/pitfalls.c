@@ -448,9 +448,9 @@ void cron_pitfalls(struct str spec, const struct cron_schedule *schedule, int64_
         struct error ignored;
         if (duration_parse(text, &nanoseconds, &ignored)) {
             struct str shown = pitfall_quote(&pitfalls, text);
-            if (nanoseconds < 1000000000)
+            if (nanoseconds < NS_PER_SECOND)
                 pitfall(&pitfalls, "%.*s is under one second, so it runs every second", STR_ARG(shown));
-            else if (nanoseconds % 1000000000)
+            else if (nanoseconds % NS_PER_SECOND)
                 pitfall(&pitfalls, "%.*s: fractions of a second are dropped", STR_ARG(shown));
             pitfall(&pitfalls, "\"@every\" counts from the last run, so the time of day drifts");
             if (pitfalls.parts.has_zone)

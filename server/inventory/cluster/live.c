@@ -203,6 +203,9 @@ static bool live_take_object(void *context, struct json_object *object, struct e
     return good;
 }
 
+/* Consistent: the API server answers once its watch cache has caught up with etcd, for which it takes up to 100 ms. A
+ * list of resourceVersion=0 costs nothing of that, but may be of any age, and what it lacks (a ManagementBackup that has
+ * failed since, the release that another has just set) cannot be asked for by name. An upgrade can wait so long. */
 static bool live_list_kind(struct live_reading *reading, enum fact fact, struct error *error)
 {
     struct cluster *cluster = reading->cluster;

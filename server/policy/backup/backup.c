@@ -196,7 +196,7 @@ static void warn_of_ttl(const struct backup_spec *view)
     struct str ttl = json_get_str(view->spec, "ttl");
     if (!backup_spec_asks(view, "ttl") || !duration_parse(ttl, &nanoseconds, &ignored) || nanoseconds <= 0)
         return;
-    if (nanoseconds / 1000000000 < SHORT)
+    if (nanoseconds / NS_PER_SECOND < SHORT)
         decision_caution(view->decision, "spec.ttl: the backup and its stored data are deleted after only %.*s",
                          STR_ARG(arena_quote(view->arena, ttl)));
 }

@@ -109,7 +109,7 @@ static void warn_of_short_ttl(const struct schedule_edit *edit)
         return;
     if (ttl.len && (!duration_parse(ttl, &nanoseconds, &ignored) || nanoseconds < 0))
         return;
-    int64_t seconds = nanoseconds ? nanoseconds / 1000000000 : MONTH;
+    int64_t seconds = nanoseconds ? nanoseconds / NS_PER_SECOND : MONTH;
     int64_t gap = schedule_longest_gap(spec, product_version_cron(&velero), edit->settings, request->now, seconds);
     if (!gap)
         return;
