@@ -115,9 +115,22 @@ static void progress_tell(void *context, size_t done, size_t total)
 
 /* ---- the parts --------------------------------------------------------------------------------- */
 
+/* What asks a real cluster, or spares it, has no place in a drill. */
+static int rehearse_check_drill(const struct command *command, const struct rehearse_options *values)
+{
+    if (values->record)
+        return command_fail(command,
+                            "--record keeps the answers of a real cluster; it cannot be used with --against-crds");
+    if (values->concurrency >= 0 || values->rate >= 0)
+        return command_fail(command, "--rate and --concurrency spare a real cluster; they cannot be used with "
+                                     "--against-crds, which writes one object after another, as Velero does");
+    if (values->as_me)
+        return command_fail(command, "--no-impersonation cannot be used with --against-crds, which asks as Velero");
+    return EXIT_OK;
+}
+
 static int rehearse_check_options(const struct command *command, const struct rehearse_options *values)
 {
-    bool paced = values->concurrency >= 0 || values->rate >= 0;
     if (values->concurrency == 0 || values->concurrency > CONCURRENCY_MAX)
         return command_fail(command, "--concurrency must be from 1 to %d", CONCURRENCY_MAX);
     if (values->rate == 0 || values->rate > 100000 || values->max_size < 1 || values->max_size > 1024 * 1024)
@@ -132,17 +145,10 @@ static int rehearse_check_options(const struct command *command, const struct re
             return command_fail(command, "--crds is empty; leave it out, or name a file or folder");
     if (values->record && values->contents)
         return command_fail(command, "--record needs a backup of the cluster; it cannot be used with --contents");
-    if (values->record && values->drill)
-        return command_fail(command,
-                            "--record keeps the answers of a real cluster; it cannot be used with --against-crds");
     if (values->crds.len && !values->drill)
         return command_fail(command, "--crds is for a drill; add --against-crds");
-    if (values->drill && paced)
-        return command_fail(command, "--rate and --concurrency spare a real cluster; they cannot be used with "
-                                     "--against-crds, which writes one object after another, as Velero does");
-    if (values->drill && values->as_me)
-        return command_fail(command, "--no-impersonation cannot be used with --against-crds, which asks as Velero");
-    return terminal_check(command, &values->terminal);
+    int code = values->drill ? rehearse_check_drill(command, values) : EXIT_OK;
+    return code == EXIT_OK ? terminal_check(command, &values->terminal) : code;
 }
 
 /* From the file, or from the object store into one. */
