@@ -69,7 +69,7 @@ def case_own_crd(setup):
     """audit and review hold objects against the cluster's own CRD, not against the one that is built in"""
     cluster = setup.cluster
     location = {"apiVersion": "velero.io/v1", "kind": "BackupStorageLocation", "metadata": {"name": "ours", "namespace": "kcm-system"},
-                "spec": {"provider": "aws", "config": {"region": "eu-west-1"}, "objectStorage": {"bucket": "b"}}}
+                "spec": {"provider": "aws", "config": {"region": "eu-west-1"}, "objectStorage": {"bucket": "backups"}}}
     code, answer = cluster.request("POST", "/apis/velero.io/v1/namespaces/kcm-system/backupstoragelocations", location)
     assert code == 201, answer
 

@@ -12,7 +12,7 @@ cat >facts.yaml <<'END'
 apiVersion: velero.io/v1
 kind: BackupStorageLocation
 metadata: {name: here, namespace: kcm-system}
-spec: {provider: aws, config: {region: eu-west-1}, objectStorage: {bucket: b}, default: true}
+spec: {provider: aws, config: {region: eu-west-1}, objectStorage: {bucket: backups}, default: true}
 status: {phase: Available}
 END
 cat >objects.yaml <<'END'

@@ -68,7 +68,7 @@ metadata:
   namespace: kcm-system
 spec:
   provider: aws
-  objectStorage: {bucket: b}
+  objectStorage: {bucket: backups}
   config: {region: eu-west-1}
 status:
   phase: Available
@@ -268,7 +268,7 @@ review = {"apiVersion": "velero.io/v1", "kind": "Restore" + nasty, "metadata": {
 restore = {"apiVersion": "velero.io/v1", "kind": "Restore", "metadata": {"name": nasty, "labels": {nasty: nasty}},
            "spec": {"backupName": "azure", "labelSelector": {"matchLabels": {"a": nasty}}}}
 location = {"apiVersion": "velero.io/v1", "kind": "BackupStorageLocation", "metadata": {"name": nasty},
-            "spec": {"provider": "aws", "objectStorage": {"bucket": "b"}, "config": {nasty: "x", "region": nasty}}}
+            "spec": {"provider": "aws", "objectStorage": {"bucket": "backups"}, "config": {nasty: "x", "region": nasty}}}
 schedule = {"apiVersion": "k0rdent.mirantis.com/v1beta1", "kind": "ManagementBackup", "metadata": {"name": "x" + nasty},
             "spec": {"schedule": nasty, "storageLocation": nasty}}
 with open("hostile\u202e.json", "w") as file:

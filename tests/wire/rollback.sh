@@ -25,7 +25,7 @@ YAML
 apiVersion: velero.io/v1
 kind: BackupStorageLocation
 metadata: {name: aws-s3, namespace: kcm-system}
-spec: {provider: aws, objectStorage: {bucket: b}, config: {region: eu-1}}
+spec: {provider: aws, objectStorage: {bucket: backups}, config: {region: eu-1}}
 status: {phase: Available}
 YAML
     backup mb-kcm-1-1-0 '' aws-s3 2026-11-20T00:00:00Z

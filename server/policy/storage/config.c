@@ -220,6 +220,7 @@ void location_check_provider(const struct location_edit *edit)
     struct str name = json_get_str(edit->spec, "provider");
     struct json_object *config = json_get(edit->spec, "config");
     const struct provider *provider = provider_of(name);
+    location_check_bucket_name(edit, short_name(name));
     if (!edit->create && !location_asks(edit, "provider") && !location_asks(edit, "config"))
         return;
     if (name.len == 0) {

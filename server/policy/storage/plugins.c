@@ -1,4 +1,6 @@
 /* What the object store plugins refuse at Init beside unknown keys: the location is then Unavailable. */
+#include <string.h>
+
 #include "backstop/grammar.h"
 #include "policy/storage/storage.h"
 #include "policy/velero/velero.h"
@@ -205,25 +207,100 @@ static void check_path_style(const struct location_edit *edit, struct json_objec
         decision_warn(edit->decision, "spec.config: Alibaba Cloud OSS refuses path style: remove s3ForcePathStyle");
 }
 
-/* Amazon's rule; stores of one's own may take more. An access point has an ARN. */
-static void check_bucket_letters(const struct location_edit *edit)
+static bool bucket_has(const char *letters, char c)
+{
+    return c && strchr(letters, c);
+}
+
+/* Letters and digits may be anywhere, `others` not at either end. */
+static bool bucket_fits(struct str bucket, const char *letters, const char *others, size_t longest)
+{
+    for (size_t i = 0; i < bucket.len; i++)
+        if (!bucket_has(letters, bucket.ptr[i]) &&
+            (i == 0 || i + 1 == bucket.len || !bucket_has(others, bucket.ptr[i])))
+            return false;
+    return bucket.len >= 3 && bucket.len <= longest;
+}
+
+/* The bucket where its name is to be judged here; empty where it is left as it was, or is refused already (check_bucket of
+ * location.c: an address, a path, white space around it). */
+static struct str bucket_to_judge(const struct location_edit *edit)
 {
     struct str bucket = str_trim(json_path_str(edit->spec, "objectStorage.bucket"));
-    if (!edit->create && !location_asks(edit, "objectStorage.bucket"))
+    bool asked = edit->create || location_asks(edit, "objectStorage.bucket") || location_asks(edit, "provider");
+    return asked && !str_contains(bucket, STR("/")) ? bucket : (struct str){NULL, 0};
+}
+
+#define LOWER "abcdefghijklmnopqrstuvwxyz0123456789"
+
+/* Measured with Velero 1.18.3, its plugin 1.14.3 and versitygw: whatever is not of Amazon's rule is InvalidBucketName.
+ * Amazon itself has capitals and underscores in buckets of before 2018, and stores of one's own may take them, or
+ * TENANT:BUCKET (Ceph); nobody takes a space. */
+static void check_bucket_of_s3(const struct location_edit *edit, bool own_store)
+{
+    struct str bucket = bucket_to_judge(edit), quoted = arena_quote(edit->arena, bucket);
+    if (!bucket.len || bucket_fits(bucket, LOWER, ".-", 63) || str_starts(bucket, STR("arn:")))
         return;
-    bool odd = false;
-    for (size_t i = 0; i < bucket.len; i++) {
-        char c = bucket.ptr[i];
-        bool capital = c >= 'A' && c <= 'Z';
-        odd = odd || capital || c == '_';
-        if (!capital && c != '_' && !((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-'))
-            return; /* no name at all: told elsewhere */
-    }
-    if (odd)
-        decision_warn(edit->decision,
-                      "spec.objectStorage.bucket: S3 refuses %.*s with InvalidBucketName: use only lower-case letters, "
-                      "digits, dots and dashes",
-                      STR_ARG(arena_quote(edit->arena, bucket)));
+    for (size_t i = 0; i < bucket.len; i++)
+        if (!bucket_has(LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ._-", bucket.ptr[i]) && !(own_store && bucket.ptr[i] == ':')) {
+            decision_invalid(edit->decision, "spec.objectStorage.bucket",
+                             "%.*s: no S3 store takes such a name (InvalidBucketName): use 3 to 63 lower-case letters, "
+                             "digits, dots and dashes",
+                             STR_ARG(quoted));
+            return;
+        }
+    decision_warn(edit->decision,
+                  "spec.objectStorage.bucket: S3 refuses %.*s with InvalidBucketName: use 3 to 63 lower-case letters, "
+                  "digits, dots and dashes",
+                  STR_ARG(quoted));
+}
+
+/* docs.cloud.google.com/storage/docs/buckets (222 with dots in it); learn.microsoft.com, "Naming and referencing
+ * containers": also $root, $web and $logs, and no dash beside another. */
+static void check_bucket_of_google(const struct location_edit *edit)
+{
+    struct str bucket = bucket_to_judge(edit);
+    if (bucket.len && !bucket_fits(bucket, LOWER, "._-", str_contains(bucket, STR(".")) ? 222 : 63))
+        decision_invalid(
+            edit->decision, "spec.objectStorage.bucket",
+            "%.*s: Google Cloud Storage takes no such name: use 3 to 63 lower-case letters, digits, dashes, "
+            "underscores and dots, with a letter or digit at both ends",
+            STR_ARG(arena_quote(edit->arena, bucket)));
+}
+
+static void check_container_of_azure(const struct location_edit *edit)
+{
+    static const char *const own[] = {"$root", "$web", "$logs"};
+    struct str bucket = bucket_to_judge(edit);
+    if (bucket.len && !is_one_of(bucket, own, LENGTH_OF(own)) &&
+        (!bucket_fits(bucket, LOWER, "-", 63) || str_contains(bucket, STR("--"))))
+        decision_invalid(edit->decision, "spec.objectStorage.bucket",
+                         "%.*s: Azure takes no such container name: use 3 to 63 lower-case letters, digits and single "
+                         "dashes, with a letter or digit at both ends",
+                         STR_ARG(arena_quote(edit->arena, bucket)));
+}
+
+/* local-volume-provider pkg/plugin/volume.go: a volume of the bucket's name in Velero's own pods. */
+static void check_bucket_of_volume(const struct location_edit *edit, struct str provider)
+{
+    struct str bucket = bucket_to_judge(edit);
+    if (bucket.len && !name_is_dns_label(bucket))
+        decision_invalid(edit->decision, "spec.objectStorage.bucket",
+                         "%.*s: provider %.*s creates a volume of this name; use at most 63 lower-case letters, digits "
+                         "and inner dashes",
+                         STR_ARG(arena_quote(edit->arena, bucket)), STR_ARG(provider));
+}
+
+void location_check_bucket_name(const struct location_edit *edit, struct str provider)
+{
+    if (str_is(provider, "aws"))
+        check_bucket_of_s3(edit, json_path_str(edit->spec, "config.s3Url").len > 0);
+    else if (str_is(provider, "azure"))
+        check_container_of_azure(edit);
+    else if (str_is(provider, "gcp"))
+        check_bucket_of_google(edit);
+    else if (str_starts(provider, STR("replicated.com/")))
+        check_bucket_of_volume(edit, provider);
 }
 
 /* The plugin hands it to the SDK as it is (object_store.go Init), unless objectStorage.caCert replaces it. */
@@ -244,7 +321,6 @@ void location_check_aws(const struct location_edit *edit, struct json_object *co
     struct str s3_url = json_get_str(config, "s3Url"), region = json_get_str(config, "region");
     check_bool(edit, config, "s3ForcePathStyle");
     check_bool(edit, config, "insecureSkipTLSVerify");
-    check_bucket_letters(edit);
     check_checksum(edit, config);
     check_config_ca(edit, config);
     check_server_side(edit, config);
@@ -309,7 +385,7 @@ void location_check_gcp(const struct location_edit *edit, struct json_object *co
                          "\"\": credentialsFile: remove it, or give the location a credential");
 }
 
-/* local-volume-provider pkg/plugin/volume.go: a volume of the bucket's name in Velero's own pods. */
+/* local-volume-provider pkg/plugin/volume.go */
 void location_check_volume(const struct location_edit *edit, struct json_object *config, const char *provider)
 {
     static const struct {
@@ -318,7 +394,7 @@ void location_check_volume(const struct location_edit *edit, struct json_object 
                   {"replicated.com/nfs", "path", "the folder that the server exports"},
                   {"replicated.com/nfs", "server", "the NFS server"},
                   {"replicated.com/pvc", "storageSize", "the size of the volume, such as 50Gi"}};
-    struct str bucket = json_path_str(edit->spec, "objectStorage.bucket"), path = json_get_str(config, "path");
+    struct str path = json_get_str(config, "path");
     struct str size = json_get_str(config, "storageSize");
     double ignored;
     for (size_t i = 0; i < LENGTH_OF(needed); i++)
@@ -331,9 +407,4 @@ void location_check_volume(const struct location_edit *edit, struct json_object 
         decision_invalid(edit->decision, "spec.config",
                          "%.*s: storageSize must be a quantity such as 50Gi; any other value makes the plugin exit",
                          STR_ARG(arena_quote(edit->arena, size)));
-    if (bucket.len && !name_is_dns_label(bucket))
-        decision_invalid(edit->decision, "spec.objectStorage.bucket",
-                         "%.*s: provider %s creates a volume of this name; use at most 63 lower-case letters, digits "
-                         "and inner dashes",
-                         STR_ARG(arena_quote(edit->arena, bucket)), provider);
 }

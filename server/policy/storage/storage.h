@@ -82,6 +82,9 @@ struct str location_trim_slashes(struct str text);
 bool location_same_place(const struct storage_location *a, const struct storage_location *b);
 /* The provider's i-th key of config that says where its store is; NULL after the last. */
 const char *location_place_key(struct str provider, size_t i);
+/* Whether the provider's store can have a bucket of this name, where bucket or provider is new; of an unknown provider
+ * (without "velero.io/") nothing is known. */
+void location_check_bucket_name(const struct location_edit *edit, struct str provider);
 /* What each plugin refuses; config is a map of texts, or NULL. */
 /* What velero-plugin-for-aws refuses at Init beside unknown keys; so for the next two. */
 void location_check_aws(const struct location_edit *edit, struct json_object *config);
