@@ -341,8 +341,8 @@ bench-page: ## make bench on an idle machine, and its result into docs/performan
 	$(MAKE) bench BENCH_ARGS="$(or $(BENCH_ARGS),--rounds 3 --seconds 2 --starts 9 --patience 120)"
 	tests/bench/page.py "$$(ls -t $(BENCH)/result-*.md | head -1)" docs/performance.md
 
-bench-live: static ## 10,000 Backups that all change in a real API server, then a list of 50,000 (some five minutes)
-	tests/bench/live.py build/static/backstop --sizes --list 50000
+bench-live: static ## 10,000 Backups that all change in a real API server, then at rates that it cannot do, and a list of 50,000 (some three minutes)
+	tests/bench/live.py build/static/backstop --sizes --seconds 20 --rates 300,1000,10000 --list 50000
 
 bench-inventory: $(BUILD)/backstop ## 10,000 Backups and 1,000 storage locations in a real API server
 	tests/e2e/bench_inventory.py $(BUILD)/backstop

@@ -154,6 +154,16 @@ def facts(backups, locations):
     return [location(i) for i in range(locations)] + [velero_backup(i) for i in range(backups)] + [source]
 
 
+def watched():
+    """One of the Backups as kube-apiserver serves it: compact, members in the order of their names."""
+    backup = velero_backup(0)
+    backup["metadata"] |= {"generation": 7, "uid": uid("backup"), "resourceVersion": "123456", "managedFields": [
+        managed("manager", "velero.io/v1", {"f:metadata": {"f:labels": {".": {}} | fields(backup["metadata"].get("labels", {}))},
+                                            "f:spec": {".": {}} | fields(backup["spec"])}),
+        managed("velero-server", "velero.io/v1", {"f:status": {".": {}} | fields(backup["status"])})]}
+    return json.dumps(backup, separators=(",", ":"), sort_keys=True)
+
+
 CLUSTER = "0b1f5a6e-3c1d-4f7e-9a55-6f0c3c1e9f10"
 
 
@@ -179,6 +189,7 @@ def write_all(folder):
     for name, backups, locations in (("facts", 10, 50), ("facts-large", 10_000, 1_000)):
         write(f"{folder}/{name}.json",
               compact({"apiVersion": "v1", "kind": "List", "items": facts(backups, locations)}))
+    write(f"{folder}/watched.json", watched())
     write(f"{folder}/facts-many.json",
           compact({"apiVersion": "v1", "kind": "List", "items": recorded(facts(2_000, 50))}))
 

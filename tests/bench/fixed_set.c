@@ -3,9 +3,11 @@
  * that its inclusive cost can be told. Prints those functions and how often each ran. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backstop/admission.h"
 #include "backstop/telemetry.h"
+#include "inventory/cluster/cluster.h"
 
 enum { TIMES = 100, MEMORY = 64 << 20, PATH_SIZE = 512 };
 #define NOW INT64_C(1795168800) /* 2026-11-20T10:00:00Z */
@@ -14,7 +16,8 @@ enum { TIMES = 100, MEMORY = 64 << 20, PATH_SIZE = 512 };
 struct world {
     const struct inventory *inventory, *few, *many; /* the one that is looked at: 10 Backups, or 2,000 */
     struct settings *settings;
-    struct str backup, restore, management, bad_schedule;
+    struct str backup, restore, management, bad_schedule, watched;
+    struct cluster *cluster; /* of which only the informer of Backups is used */
 };
 
 static void fail(const char *what, const char *why)
@@ -90,6 +93,38 @@ ON_ITS_OWN static void work_snapshot_of_many(const struct world *world)
     snapshot_release(next);
 }
 
+static bool watch_keep(void *feed, struct record *record, struct error *error)
+{
+    record->digest = ((struct feed *)feed)->digest;
+    return table_put(&((struct feed *)feed)->records, record) || error_set(error, 500, "out of memory");
+}
+
+/* A Backup that a watch or a list brings for the first time, without TLS and HTTP. */
+ON_ITS_OWN static void work_watched(const struct world *world)
+{
+    struct feed *feed = &world->cluster->feeds[0];
+    ARENA_SCOPED arena = arena_new(MEMORY);
+    struct str version;
+    struct error error = {0};
+    table_clear(&feed->records);
+    bool repeated = repeat_object(feed, world->watched, &version) != REPEAT_NONE;
+    struct json_object *object = arena ? json_build(arena, world->watched, &error) : NULL;
+    if (repeated || !cluster_extract(world->cluster, FACT_BACKUPS, object, watch_keep, feed, &error))
+        fail("watched", error.message);
+}
+
+/* The same once more, whose items Velero has counted up. */
+ON_ITS_OWN static void work_watched_again(const struct world *world)
+{
+    struct str version;
+    const char *mark = "\"itemsBackedUp\":", *at = memmem(world->watched.ptr, world->watched.len, mark, strlen(mark));
+    char *digit = at ? (char *)text_for_reader(at) + strlen(mark) : NULL;
+    if (digit)
+        *digit = *digit == '9' ? '1' : (char)(*digit + 1);
+    if (!digit || repeat_object(&world->cluster->feeds[0], world->watched, &version) != REPEAT_COUNTED)
+        fail("watched again", "not a repeat");
+}
+
 /* What serve does beside the review. */
 ON_ITS_OWN static void work_report(const struct world *world)
 {
@@ -115,6 +150,8 @@ static const struct work {
              {"work_backup_of_many", work_backup_of_many, true},
              {"work_restore_of_many", work_restore_of_many, true},
              {"work_snapshot_of_many", work_snapshot_of_many, true},
+             {"work_watched", work_watched, false},
+             {"work_watched_again", work_watched_again, false},
              {"work_report", work_report, false}};
 
 static struct str body(struct arena *arena, const char *folder, const char *name)
@@ -156,6 +193,12 @@ static void open_world(struct arena *arena, const char *folder, struct world *wo
     world->restore = body(arena, folder, "restore");
     world->management = body(arena, folder, "management");
     world->bad_schedule = body(arena, folder, "backup-denied");
+    world->watched = body(arena, folder, "watched");
+    world->cluster = arena_alloc(arena, sizeof *world->cluster);
+    if (!world->cluster || !(world->cluster->pool = tree_pool_new()) || !repeat_start(world->cluster))
+        fail("cluster", "out of memory");
+    world->cluster->feeds[0] = (struct feed){.cluster = world->cluster, .fact = FACT_BACKUPS, .known = true};
+    pthread_mutex_init(&world->cluster->lock, NULL);
 }
 
 int main(int argc, char **argv)

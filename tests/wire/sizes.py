@@ -1,6 +1,7 @@
 """Commands over many objects: bounded memory, and time that grows as their number does."""
 import os
 
+from libapi import BY_VELERO, FakeApi, Handler, ServerOf, thing as served
 from libbackup import archive, thing
 from libwire import *
 
@@ -66,6 +67,49 @@ def _(_):
         with open(whole[1], "r+") as file:
             file.truncate(MANY * 100)
         same(measure(*command, *whole)[2:], (2, None))
+
+
+BACKUP_TEXT = json.dumps(served("backups", "@", metadata={"managedFields": BY_VELERO}, spec={
+    "storageLocation": "aws-s3", "includedNamespaces": ["*"], "excludedResources": ["clusters.cluster.x-k8s.io"],
+    "orLabelSelectors": [{"matchLabels": {"cluster.x-k8s.io/provider": f"infrastructure-{n}"}} for n in "ab"]},
+    status={"phase": "Completed", "startTimestamp": "2026-01-01T00:00:00Z"})).encode()
+
+
+class PagedHandler(Handler):
+    """Backups in pages, as many as the stand-in has."""
+
+    def do_GET(self):
+        path, _, query = self.path.partition("?")
+        if not path.endswith("/backups") or "watch=true" in query:
+            return super().do_GET()
+        found = dict(part.split("=") for part in query.split("&") if part)
+        at, limit = int(found.get("continue", 0)), int(found["limit"])
+        to = min(self.api.backups, at + limit)
+        more = b',"continue":"%d"' % to if to < self.api.backups else b""
+        items = b",".join(BACKUP_TEXT.replace(b"@", b"backup-%06d" % i) for i in range(at, to))
+        return self.say(200, b'{"kind":"BackupList","apiVersion":"velero.io/v1","metadata":{"resourceVersion":"9"%s},"items":[%s]}'
+                        % (more, items))
+
+
+def follow(count):
+    """KiB at most of a server that follows so many Backups of an API server."""
+    api = FakeApi(PagedHandler)
+    api.backups = count
+    server = ServerOf(api)
+    eventually(lambda: holds(f'"objects":{count}', server.log()), 60)
+    # /metrics, which judges them all for its verdict, is not asked: its memory is not meant here.
+    with open(f"/proc/{server.process.pid}/status") as file:
+        most = int(re.search(r"VmHWM:\s+(\d+)", file.read())[1])
+    server.stop()
+    return most
+
+
+@shows(f"{MANY} Backups of an API server are followed in 700 bytes each, whatever their pages hold")
+def _(_):
+    few, many = 1000, MANY
+    least, most = follow(few), follow(many)
+    each = (most - least) * 1024 / (many - few)
+    assert SANITIZED or each < 700, f"{each:.0f} bytes of memory for each: {least} KiB with {few}, {most} KiB with {many}"
 
 
 class Nothing:
