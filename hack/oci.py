@@ -97,14 +97,17 @@ def image(options):
         architecture, path = word.split("=", 1)
         plain = pathlib.Path(path).read_bytes()
         layer = layout.blob(OCI + "layer.v1.tar+gzip", gzip.compress(plain, 9, mtime=0))
+        platform = {"architecture": architecture, "os": "linux", **({"variant": "v8"} if architecture == "arm64" else {})}
         config = layout.blob(OCI + "config.v1+json", canonical({
-            "architecture": architecture, "os": "linux", "created": options.created, "config": run,
+            **platform, "created": options.created, "config": run,
             "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(plain).hexdigest()]},
             "history": [{"created": options.created, "created_by": "hack/image-rootfs.sh"}]}))
-        platform = {"architecture": architecture, "os": "linux", **({"variant": "v8"} if architecture == "arm64" else {})}
         manifests.append(layout.manifest(config, [layer], run["Labels"], platform=platform))
     index = {"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": manifests, "annotations": run["Labels"]}
-    top = layout.blob(index["mediaType"], canonical(index), annotations={"org.opencontainers.image.ref.name": options.version})
+    # podman names what it loads by the first, containerd (`ctr import`, kind) by the second.
+    name = "backstop:" + options.version
+    top = layout.blob(index["mediaType"], canonical(index), annotations={
+        "org.opencontainers.image.ref.name": name, "io.containerd.image.name": "docker.io/library/" + name})
     layout.write(options.out, [top])
 
 
@@ -192,27 +195,32 @@ def images(files):
     return found
 
 
+def describe(path):
+    """What a layout holds, when each configuration is true of its layers and platform; else a problem."""
+    lines = []
+    for descriptor, manifest, config, layers in images(read(path)):
+        kind = manifest["config"]["mediaType"]
+        if kind == OCI + "config.v1+json":
+            about = json.loads(config)
+            sums = ["sha256:" + hashlib.sha256(gzip.decompress(layer)).hexdigest() for layer in layers]
+            if about["rootfs"]["diff_ids"] != sums:
+                raise Problem("a layer is not what diff_ids says")
+            if {name: about[name] for name in ("architecture", "os", "variant") if name in about} != descriptor["platform"]:
+                raise Problem(f"the platform of the index, {descriptor['platform']}, is not the configuration's")
+            lines.append(f"image {about['os']}/{about['architecture']}")
+        elif kind == HELM + "config.v1+json":
+            about, inside = json.loads(config), chart_yaml(layers[0])
+            if about != inside or len(layers) != 1 or manifest["layers"][0]["mediaType"] != HELM + "chart.content.v1.tar+gzip":
+                raise Problem("the chart's configuration is not its Chart.yaml")
+            lines.append(f"chart {about['name']} {about['version']}")
+        else:
+            lines.append(kind)
+    return lines
+
+
 def check(options):
     for path in options.files:
-        lines = []
-        for descriptor, manifest, config, layers in images(read(path)):
-            kind = manifest["config"]["mediaType"]
-            if kind == OCI + "config.v1+json":
-                about = json.loads(config)
-                sums = ["sha256:" + hashlib.sha256(gzip.decompress(layer)).hexdigest() for layer in layers]
-                if about["rootfs"]["diff_ids"] != sums:
-                    raise Problem("a layer is not what diff_ids says")
-                if (about["architecture"], about["os"]) != (descriptor["platform"]["architecture"], descriptor["platform"]["os"]):
-                    raise Problem("the platform is not the configuration's")
-                lines.append(f"image {about['os']}/{about['architecture']}")
-            elif kind == HELM + "config.v1+json":
-                about, inside = json.loads(config), chart_yaml(layers[0])
-                if about != inside or len(layers) != 1 or manifest["layers"][0]["mediaType"] != HELM + "chart.content.v1.tar+gzip":
-                    raise Problem("the chart's configuration is not its Chart.yaml")
-                lines.append(f"chart {about['name']} {about['version']}")
-            else:
-                lines.append(kind)
-        print(f"{path}: {', '.join(lines)}")
+        print(f"{path}: {', '.join(describe(path))}")
 
 
 def main():

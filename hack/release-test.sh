@@ -67,6 +67,14 @@ if helm=$("$here/hack/tool.sh" helm) && crane=$("$here/hack/tool.sh" crane); the
   "$here/hack/release-push.sh" "$crane" . "$at" "$version" >/dev/null
   "$crane" validate --remote "$at/backstop:$version" >/dev/null 2>&1 || fail "crane validate refuses the image"
   "$crane" manifest "$at/backstop:$version" | grep "\"architecture\":\"$native\"" >/dev/null || fail "the index names no $native"
+  # An index of both architectures, whatever this machine can build.
+  tar -C "$work/plugin" -cf "$work/root.tar" LICENSE
+  "$here/hack/oci.py" image "$work/both.oci.tar" --version "$version" --revision r --created 2026-01-01T00:00:00Z \
+    "amd64=$work/root.tar" "arm64=$work/root.tar"
+  "$here/hack/oci.py" check "$work/both.oci.tar" >/dev/null
+  mkdir "$work/both" && tar -C "$work/both" -xf "$work/both.oci.tar"
+  "$crane" push "$work/both" "$at/both:$version" >/dev/null 2>&1
+  "$crane" validate --remote "$at/both:$version" >/dev/null 2>&1 || fail "crane validate refuses an image of two architectures"
   "$helm" pull "oci://$at/charts/backstop" --version "$version" --plain-http -d "$work" >/dev/null 2>&1
   cmp ./backstop-chart-*.tgz "$work/backstop-$version.tgz"
   "$crane" manifest "$at/charts/backstop:artifacthub.io" | grep artifacthub.repository-metadata >/dev/null || fail "no metadata for Artifact Hub"

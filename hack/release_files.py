@@ -126,7 +126,7 @@ def check_krew(folder):
 def check_images(folder):
     """Every layout is whole, and the image has what its SBOM lists, for each architecture."""
     for path in folder.glob("*.oci.tar"):
-        oci.images(oci.read(path))
+        oci.describe(path)
     (path,) = folder.glob("backstop-image-*.oci.tar")
     architectures = []
     for descriptor, *_ in oci.images(oci.read(path)):

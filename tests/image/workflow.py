@@ -153,9 +153,9 @@ def main():
                 if not runner.step(step):
                     sys.exit(f"workflow: FAILED: {name}")
                 print(f"=== {name}: ok ({time.monotonic() - started:.0f} s)", flush=True)
-            files = published(runner, crane, address, version)
             if options.keep:
                 shutil.copytree(runner.work / "checkout/build/dist", options.keep, dirs_exist_ok=True)
+            files = published(runner, crane, address, version)
         finally:
             runner.close()
     print(f"workflow: {'all but ' + ', '.join(options.skip) if options.skip else 'every step'} passed; {files} files, an image for two architectures and a chart would be published")
