@@ -94,6 +94,37 @@ static bool is_lenient(const struct request *request, const struct rule *rule)
     return request->writer == WRITER_VELERO && !rule->binds_velero;
 }
 
+/* A misspelt annotation of ours would do nothing without a word, in the night in which somebody needs it. Only what the
+ * request brings in is reported, and only to people: a restore brings back what it has. */
+static void warn_annotations(const struct review *review, struct decision *decision)
+{
+    static const char *const known[] = {
+        ANNOTATION_SKIP_MUTATION, ANNOTATION_SKIP_BACKUP,   ANNOTATION_RECOVERY_POINT,  ANNOTATION_ALLOW_DELETE,
+        ANNOTATION_ALLOW_EDIT,    ANNOTATION_KEEP,          ANNOTATION_REHEARSED,       ANNOTATION_TAKEN_BEFORE,
+        ANNOTATION_ADDED,         ANNOTATION_TAKEN_BEFORE_AT, ANNOTATION_RELEASE,       ANNOTATION_RECORDED_AT,
+        ANNOTATION_NOT_READY,     ANNOTATION_CLUSTER_ID,    ANNOTATION_KCM_VERSION,     ANNOTATION_VELERO_VERSION,
+        ANNOTATION_PROVIDERS,     ANNOTATION_EXCLUSIONS,    ANNOTATION_FAIL_CLOSED,
+    };
+    const struct request *request = &review->request;
+    const struct str prefix = STR("backstop.k0rdent.mirantis.com/");
+    if (request->operation == OPERATION_DELETE || request->writer != WRITER_USER)
+        return;
+    struct json_object *annotations = object_annotations_naming(request, request->object, prefix);
+    if (!annotations)
+        return;
+    json_object_object_foreach(annotations, key, value)
+    {
+        (void)value;
+        struct str name = str_from(key);
+        if (str_starts(name, prefix) && !STR_IN(name, known) &&
+            (!request->old_object || !object_annotation_raw(request, request->old_object, key).ptr))
+            decision_warn(decision,
+                          "metadata.annotations: %.*s is not an annotation of backstop and has no effect. Those for users "
+                          "are keep, allow-delete, allow-edit, recovery-point, skip-mutation and skip-pre-upgrade-backup",
+                          STR_ARG(arena_quote(decision->arena, name)));
+    }
+}
+
 /* The same questions as admission_decide asks first, for nothing need be read for a review that
  * passes anyway. */
 bool admission_wants(const struct review *review, const struct rule *rule, const struct inventory *inventory,
@@ -124,6 +155,7 @@ void admission_decide(struct review *review, const struct rule *rule, const stru
         review->request.writer = request_writer(request, inventory, settings);
         decision->lenient = is_lenient(request, rule);
         rule->policy(request, inventory, settings, decision);
+        warn_annotations(review, decision);
     }
     if (decision->denied || !rule->mutating)
         decision->patch.len = 0; /* the API server refuses a patch here */

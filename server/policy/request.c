@@ -221,6 +221,13 @@ struct str object_annotation_raw(const struct request *request, const struct obj
     return object_find_annotation(request, object, key, &member) ? member.raw : (struct str){NULL, 0};
 }
 
+struct json_object *object_annotations_naming(const struct request *request, const struct object *object, struct str part)
+{
+    const char *rest;
+    const struct json_node *node = object_find(object, "metadata.annotations", &rest);
+    return node && str_contains(node->raw, part) ? object_tree(request, object, "metadata.annotations") : NULL;
+}
+
 struct str object_reason(const struct request *request, const struct object *object, const char *annotation)
 {
     return annotation_reason(object_annotation(request, object, annotation));

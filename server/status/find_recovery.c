@@ -84,9 +84,9 @@ static struct str fix_unreadable(const struct status_view *view, const struct re
                             STR_ARG(ns), STR_ARG(status_command_name(location->credential_name)),
                             STR_ARG(status_command_name(location->credential_key)));
     return arena_printf(view->arena,
-                        "fix its bucket, config or credential; Velero validates it again within a minute: "
+                        "%.*s; Velero validates it again within a minute: "
                         "kubectl edit backupstoragelocations.velero.io -n %.*s %.*s",
-                        STR_ARG(ns), STR_ARG(name));
+                        STR_ARG(status_location_fix(location)), STR_ARG(ns), STR_ARG(name));
 }
 
 /* A schedule is moved to a location that survives; a backup taken by hand is taken again. */

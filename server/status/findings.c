@@ -120,7 +120,7 @@ static void find_in_location(struct status_view *view, const struct status_locat
     else if (!location->readable)
         status_report(view, CAUSE_LOCATION_UNAVAILABLE, location->used ? STATUS_BLOCKS_BACKUP | upgrade : 0, name,
                       arena_printf(arena, "is %.*s%.*s", STR_ARG(shown(arena, object->phase)), STR_ARG(message)),
-                      STR("fix its bucket, config or credential"));
+                      status_location_fix(object));
     else if (!location->usable && location->used)
         status_report(view, CAUSE_LOCATION_READ_ONLY, STATUS_BLOCKS_BACKUP | upgrade, name,
                       STR("is ReadOnly: backups cannot be written to it"),

@@ -98,12 +98,13 @@ static struct str finding_kind(const struct status_finding *finding)
     return rest.ptr ? kind : STR("");
 }
 
-/* One cause, one effect, one kind of object: from three on they are told as one. */
+/* One cause, one effect, one kind of object: from three on they are told as one. Locations that need different fixes are
+ * not: the one that is shown would be wrong for the others. */
 static bool is_same_group(const struct status_finding *a, const struct status_finding *b)
 {
     struct str kind = finding_kind(a);
     return a->cause == b->cause && a->blocks == b->blocks && a->risks == b->risks && kind.len &&
-           str_eq(kind, finding_kind(b));
+           str_eq(kind, finding_kind(b)) && (a->cause != CAUSE_LOCATION_UNAVAILABLE || str_eq(a->fix, b->fix));
 }
 
 static struct str group_names(const struct status_view *view, const struct status_finding *group, struct str kind)

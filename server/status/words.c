@@ -88,6 +88,42 @@ struct str status_object_name(const struct status_view *view, const char *kind, 
     return arena_printf(view->arena, "%s/%.*s", kind, STR_ARG(shown(view->arena, name)));
 }
 
+/* By what stores, plugins and Velero itself report: the codes of S3 (AWS "Error responses"), Azure's and Google's, Go's
+ * net and x509, and Velero's own messages (pkg/persistence/object_store.go, pkg/plugin/clientmgmt). */
+struct str status_location_fix(const struct storage_location *location)
+{
+    static const struct {
+        const char *part, *fix;
+    } known[] = {
+        {"invalid top-level directories", "the place holds other data: set spec.objectStorage.prefix to a folder of its own"},
+        {"NoSuchBucket", "create the bucket, or correct spec.objectStorage.bucket"},
+        {"ContainerNotFound", "create the container, or correct spec.objectStorage.bucket"},
+        {"bucket doesn't exist", "create the bucket, or correct spec.objectStorage.bucket"},
+        {"InvalidAccessKeyId", "correct the access key in the Secret of spec.credential"},
+        {"SignatureDoesNotMatch", "correct the secret key in the Secret of spec.credential"},
+        {"ExpiredToken", "renew the credential: its token has expired"},
+        {"InvalidClientTokenId", "correct the access key in the Secret of spec.credential"},
+        {"AccessDenied", "allow the credential to list and write the bucket (s3:ListBucket, s3:PutObject)"},
+        {"AuthorizationFailure", "give the identity the role Storage Blob Data Contributor"},
+        {"AuthorizationPermissionMismatch", "give the identity the role Storage Blob Data Contributor"},
+        {"BucketRegionError", "set spec.config.region to the region of the bucket"},
+        {"PermanentRedirect", "set spec.config.region to the region of the bucket"},
+        {"AuthorizationHeaderMalformed", "set spec.config.region to the region of the bucket"},
+        {"XAmzContentSHA256Mismatch", "set spec.config.checksumAlgorithm to \"\": this store takes no checksums"},
+        {"unknown authority", "put the CA of the store into spec.objectStorage.caCert: base64 -w0 ca.crt"},
+        {"certificate is valid for", "use a host name in spec.config.s3Url that is in the store's certificate"},
+        {"certificate has expired", "renew the certificate of the store"},
+        {"no such host", "correct the host in spec.config.s3Url, or set s3ForcePathStyle: \"true\""},
+        {"connection refused", "start the store, or correct the port in spec.config.s3Url"},
+        {"server gave HTTP response to HTTPS client", "spec.config.s3Url must begin with http:// for this store"},
+        {"unable to locate ObjectStore plugin", "install the plugin for spec.provider, or correct spec.provider"},
+    };
+    for (size_t i = 0; i < LENGTH_OF(known); i++)
+        if (str_contains(storage_location_reason(location), str_from(known[i].part)))
+            return str_from(known[i].fix);
+    return STR("fix its bucket, config or credential");
+}
+
 struct str status_deployment_fix(const struct status_view *view, const struct object_meta *meta,
                                  const struct deployment_state *state)
 {

@@ -92,12 +92,32 @@ static bool same_config_place(struct str provider, struct json_object *a, struct
     return true;
 }
 
-bool location_same_place(const struct storage_location *a, const struct storage_location *b)
+static bool same_bucket(const struct storage_location *a, const struct storage_location *b)
 {
     return str_eq(short_name(a->provider), short_name(b->provider)) &&
            str_eq(location_trim_slashes(a->bucket), location_trim_slashes(b->bucket)) &&
-           str_eq(location_trim_slashes(a->prefix), location_trim_slashes(b->prefix)) &&
            same_config_place(a->provider, a->config, b->config);
+}
+
+bool location_same_place(const struct storage_location *a, const struct storage_location *b)
+{
+    return same_bucket(a, b) && str_eq(location_trim_slashes(a->prefix), location_trim_slashes(b->prefix));
+}
+
+/* Mirrors IsValid and isValidSubdir of pkg/persistence: "Backup store contains invalid top-level directories". */
+struct str location_nested_folder(const struct storage_location *outer, const struct storage_location *inner)
+{
+    static const char *const layout[] = {"backups", "restores", "restic", "metadata", "plugins", "kopia"};
+    struct str root = location_trim_slashes(outer->prefix), rest = location_trim_slashes(inner->prefix), folder;
+    if (root.len) {
+        if (!str_starts(rest, root) || str_slice(rest, root.len, rest.len).len == 0 || rest.ptr[root.len] != '/')
+            return STR("");
+        rest = str_slice(rest, root.len + 1, rest.len);
+    }
+    if (rest.len == 0 || !same_bucket(outer, inner))
+        return STR("");
+    str_cut(&rest, '/', &folder);
+    return STR_IN(folder, layout) ? STR("") : folder;
 }
 
 const char *location_place_key(struct str provider, size_t i)

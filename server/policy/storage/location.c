@@ -115,6 +115,24 @@ static void check_default(const struct location_edit *edit)
     }
 }
 
+/* velero issue 8918. `other` stays as it is, so it is named last if it is the one that breaks. */
+static void warn_nested(const struct location_edit *edit, const struct storage_location *asked,
+                        const struct storage_location *other)
+{
+    struct str within = location_nested_folder(asked, other), around = location_nested_folder(other, asked);
+    struct str quoted = arena_quote(edit->arena, other->meta.name);
+    if (within.len)
+        decision_warn(edit->decision,
+                      "spec.objectStorage: BackupStorageLocation %.*s keeps its data in folder %.*s here, and Velero makes a "
+                      "location with folders of others Unavailable. Set a prefix for this one",
+                      STR_ARG(quoted), STR_ARG(arena_quote(edit->arena, within)));
+    if (around.len)
+        decision_warn(edit->decision,
+                      "spec.objectStorage: prefix puts folder %.*s into BackupStorageLocation %.*s, which becomes "
+                      "Unavailable with the first backup here. Give that one a prefix of its own first",
+                      STR_ARG(arena_quote(edit->arena, around)), STR_ARG(quoted));
+}
+
 /* Legitimate while a location is being renamed, so a warning. Not across namespaces: a Velero
  * serves its own only. */
 static void check_shared(const struct location_edit *edit)
@@ -127,8 +145,10 @@ static void check_shared(const struct location_edit *edit)
         return;
     for (size_t i = 0; i < edit->inventory->count[FACT_STORAGE_LOCATIONS] && !said_enough(edit->decision); i++) {
         const struct storage_location *other = edit->inventory->storage_locations[i];
-        if (str_eq(other->meta.ns, edit->ns) && !str_eq(other->meta.name, edit->name) &&
-            location_same_place(&asked, other))
+        if (!str_eq(other->meta.ns, edit->ns) || str_eq(other->meta.name, edit->name))
+            continue;
+        warn_nested(edit, &asked, other);
+        if (location_same_place(&asked, other))
             decision_warn(edit->decision,
                           "spec.objectStorage: BackupStorageLocation %.*s has the same bucket and prefix: Velero lists "
                           "each backup under both",

@@ -207,6 +207,73 @@ static void check_path_style(const struct location_edit *edit, struct json_objec
         decision_warn(edit->decision, "spec.config: Alibaba Cloud OSS refuses path style: remove s3ForcePathStyle");
 }
 
+/* The SDK adds the bucket to the address itself, as a folder or before the host. */
+static void check_url_bucket(const struct location_edit *edit, struct str url, struct str host)
+{
+    static const char *const clouds[] = {".amazonaws.com", ".aliyuncs.com",  ".digitaloceanspaces.com",
+                                         ".wasabisys.com", ".backblazeb2.com", ".scw.cloud"};
+    struct str bucket = location_trim_slashes(json_path_str(edit->spec, "objectStorage.bucket")), rest = str_trim(url), path;
+    bool before = false;
+    for (size_t i = 0; i < 3 && rest.ptr; i++) /* "https:", "", the host */
+        (void)str_cut(&rest, '/', &path);
+    path = location_trim_slashes(rest);
+    if (bucket.len && str_starts(host, bucket) && str_slice(host, bucket.len, host.len).len > 1) {
+        struct str server = str_slice(host, bucket.len, host.len); /* ".s3.eu-west-1.amazonaws.com" */
+        for (size_t i = 0; i < LENGTH_OF(clouds); i++)
+            before = before || (str_ends(server, str_from(clouds[i])) && server.len > strlen(clouds[i]) &&
+                                (i == 2 || str_starts(server, STR(".s3")) || str_starts(server, STR(".oss-"))));
+    }
+    if (bucket.len && (before || str_eq(path, bucket)))
+        decision_warn(edit->decision,
+                      "spec.config: s3Url %.*s names bucket %.*s, and Velero's plugin adds the bucket itself. Write only the "
+                      "address of the server",
+                      STR_ARG(arena_quote(edit->arena, url)), STR_ARG(arena_quote(edit->arena, bucket)));
+}
+
+/* "s3.eu-west-1.amazonaws.com", "s3-eu-west-1...", "s3.dualstack.eu-west-1..."; "s3.amazonaws.com" is us-east-1's. */
+static struct str amazon_region(struct str host)
+{
+    static const char *const before[] = {"s3.dualstack.", "s3.", "s3-"};
+    const struct str amazon = STR("amazonaws.com");
+    if (!str_ends(host, amazon))
+        return STR("");
+    host.len -= amazon.len;
+    if (str_is(host, "s3."))
+        return STR("us-east-1");
+    for (size_t i = 0; i < LENGTH_OF(before) && str_ends(host, STR(".")); i++)
+        if (str_starts(host, str_from(before[i])) && host.len > strlen(before[i]) + 1)
+            return str_slice(host, strlen(before[i]), host.len - 1);
+    return STR("");
+}
+
+/* Of Amazon's own store; what other stores call their regions is their own matter. A signature for another region than
+ * the endpoint's is refused (velero issue 5511), and a zone has no endpoint. */
+static void check_amazon_region(const struct location_edit *edit, struct str region, struct str host)
+{
+    struct str meant = amazon_region(host), quoted = arena_quote(edit->arena, region);
+    struct str zone = region.len > 2 ? str_slice(region, 0, region.len - 1) : STR("");
+    bool upper = false;
+    for (size_t i = 0; i < region.len; i++) {
+        if (!char_is_alphanumeric(region.ptr[i]) && region.ptr[i] != '-')
+            return; /* "${AWS_REGION}" */
+        upper = upper || (region.ptr[i] >= 'A' && region.ptr[i] <= 'Z');
+    }
+    if (meant.len && !str_contains(meant, STR(".")) && region.len && !str_eq(meant, region))
+        decision_warn(edit->decision,
+                      "spec.config: s3Url is the address of region %.*s, and AWS refuses requests that are signed for %.*s. "
+                      "Remove s3Url, which AWS itself does not need",
+                      STR_ARG(meant), STR_ARG(quoted));
+    else if (host.len && !meant.len)
+        return;
+    else if (upper)
+        decision_warn(edit->decision, "spec.config: region %.*s does not exist: AWS writes regions in lower case",
+                      STR_ARG(quoted));
+    else if (zone.len && zone.ptr[zone.len - 1] >= '1' && zone.ptr[zone.len - 1] <= '9' &&
+             region.ptr[region.len - 1] >= 'a' && region.ptr[region.len - 1] <= 'f' && str_contains(zone, STR("-")))
+        decision_warn(edit->decision, "spec.config: region %.*s is an availability zone; write region: %.*s",
+                      STR_ARG(quoted), STR_ARG(zone));
+}
+
 static bool bucket_has(const char *letters, char c)
 {
     return c && strchr(letters, c);
@@ -344,6 +411,8 @@ void location_check_aws(const struct location_edit *edit, struct json_object *co
             edit->decision,
             "spec.config: no region is set, so Velero must ask AWS and needs s3:GetBucketLocation. Set region");
     check_path_style(edit, config, storage_url_host(s3_url));
+    check_url_bucket(edit, s3_url, storage_url_host(s3_url));
+    check_amazon_region(edit, region, storage_url_host(s3_url));
     if (is_true(config, "insecureSkipTLSVerify"))
         decision_warn(edit->decision, "spec.config: insecureSkipTLSVerify lets anyone on the network path read and "
                                       "change backups. Set objectStorage.caCert instead");

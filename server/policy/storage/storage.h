@@ -80,6 +80,9 @@ struct str location_trim_slashes(struct str text);
 /* Whether both lead to the same store, bucket and prefix, as far as their provider's keys of config tell. Velero's own
  * plugins go by two names: aws is velero.io/aws. */
 bool location_same_place(const struct storage_location *a, const struct storage_location *b);
+/* Whether `inner` keeps its data in a folder of `outer` that Velero's layout does not have, which makes `outer`
+ * Unavailable: the name of that folder, else empty. */
+struct str location_nested_folder(const struct storage_location *outer, const struct storage_location *inner);
 /* The provider's i-th key of config that says where its store is; NULL after the last. */
 const char *location_place_key(struct str provider, size_t i);
 /* Whether the provider's store can have a bucket of this name, where bucket or provider is new; of an unknown provider

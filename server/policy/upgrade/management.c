@@ -64,16 +64,21 @@ static void edit_check_velero(const struct management_edit *edit)
     const struct request *request = edit->request;
     struct json_object *velero = object_tree(request, request->object, CONFIG ".velero");
     struct json_object *enabled = object_tree(request, request->object, CONFIG ".regional.velero.enabled");
+    const char *place = CONFIG ".regional.velero.enabled";
+    if (!enabled && product_version_before(&edit->after, 1, 4) == ANSWER_YES) {
+        place = CONFIG ".velero.enabled";
+        enabled = object_tree(request, request->object, CONFIG ".velero.enabled");
+    }
     const enum verdict verdict = edit->settings->upgrade_disabled_velero;
     bool upgrade = request_changes(request, "spec.release"), placed = request_changes(request, CONFIG ".velero");
-    bool off = request_changes(request, CONFIG ".regional.velero.enabled");
+    bool off = request_changes(request, place);
     if (velero && (upgrade || placed) && product_version_before(&edit->after, 1, 4) != ANSWER_YES)
         edit_judge(edit, edit_verdict(verdict, placed || product_version_before(&edit->before, 1, 4) == ANSWER_YES),
                    CONFIG ".velero",
                    STR("k0rdent ignores this since 1.4, so the plugins and settings in it are not installed. Move it "
                        "to " CONFIG ".regional.velero"));
     if (json_object_is_type(enabled, json_type_boolean) && !json_object_get_boolean(enabled) && (upgrade || off))
-        edit_judge(edit, edit_verdict(verdict, off), CONFIG ".regional.velero.enabled",
+        edit_judge(edit, edit_verdict(verdict, off), place,
                    STR("false makes kcm uninstall its Velero, and without Velero it upgrades without a backup"));
 }
 
