@@ -65,7 +65,8 @@ struct str object_label(const struct request *request, const struct object *obje
 struct str object_annotation(const struct request *request, const struct object *object, const char *key);
 /* Its JSON text, quotes, escapes and all; absent when it is not set. Cheap to ask of a large one. */
 /* All of its annotations, if their text has `part` anywhere: NULL otherwise, so that few objects pay for a tree. */
-struct json_object *object_annotations_naming(const struct request *request, const struct object *object, struct str part);
+struct json_object *object_annotations_naming(const struct request *request, const struct object *object,
+                                              struct str part);
 struct str object_annotation_raw(const struct request *request, const struct object *object, const char *key);
 /* The reason that an annotation gives, trimmed; empty where it has none that can be seen. */
 struct str object_reason(const struct request *request, const struct object *object, const char *annotation);

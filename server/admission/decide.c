@@ -99,11 +99,13 @@ static bool is_lenient(const struct request *request, const struct rule *rule)
 static void warn_annotations(const struct review *review, struct decision *decision)
 {
     static const char *const known[] = {
-        ANNOTATION_SKIP_MUTATION, ANNOTATION_SKIP_BACKUP,   ANNOTATION_RECOVERY_POINT,  ANNOTATION_ALLOW_DELETE,
-        ANNOTATION_ALLOW_EDIT,    ANNOTATION_KEEP,          ANNOTATION_REHEARSED,       ANNOTATION_TAKEN_BEFORE,
-        ANNOTATION_ADDED,         ANNOTATION_TAKEN_BEFORE_AT, ANNOTATION_RELEASE,       ANNOTATION_RECORDED_AT,
-        ANNOTATION_NOT_READY,     ANNOTATION_CLUSTER_ID,    ANNOTATION_KCM_VERSION,     ANNOTATION_VELERO_VERSION,
-        ANNOTATION_PROVIDERS,     ANNOTATION_EXCLUSIONS,    ANNOTATION_FAIL_CLOSED,
+        ANNOTATION_SKIP_MUTATION,   ANNOTATION_SKIP_BACKUP,  ANNOTATION_RECOVERY_POINT,
+        ANNOTATION_ALLOW_DELETE,    ANNOTATION_ALLOW_EDIT,   ANNOTATION_KEEP,
+        ANNOTATION_REHEARSED,       ANNOTATION_TAKEN_BEFORE, ANNOTATION_ADDED,
+        ANNOTATION_TAKEN_BEFORE_AT, ANNOTATION_RELEASE,      ANNOTATION_RECORDED_AT,
+        ANNOTATION_NOT_READY,       ANNOTATION_CLUSTER_ID,   ANNOTATION_KCM_VERSION,
+        ANNOTATION_VELERO_VERSION,  ANNOTATION_PROVIDERS,    ANNOTATION_EXCLUSIONS,
+        ANNOTATION_FAIL_CLOSED,
     };
     const struct request *request = &review->request;
     const struct str prefix = STR("backstop.k0rdent.mirantis.com/");
@@ -118,10 +120,11 @@ static void warn_annotations(const struct review *review, struct decision *decis
         struct str name = str_from(key);
         if (str_starts(name, prefix) && !STR_IN(name, known) &&
             (!request->old_object || !object_annotation_raw(request, request->old_object, key).ptr))
-            decision_warn(decision,
-                          "metadata.annotations: %.*s is not an annotation of backstop and has no effect. Those for users "
-                          "are keep, allow-delete, allow-edit, recovery-point, skip-mutation and skip-pre-upgrade-backup",
-                          STR_ARG(arena_quote(decision->arena, name)));
+            decision_warn(
+                decision,
+                "metadata.annotations: %.*s is not an annotation of backstop and has no effect. Those for users "
+                "are keep, allow-delete, allow-edit, recovery-point, skip-mutation and skip-pre-upgrade-backup",
+                STR_ARG(arena_quote(decision->arena, name)));
     }
 }
 

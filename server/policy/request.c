@@ -221,7 +221,8 @@ struct str object_annotation_raw(const struct request *request, const struct obj
     return object_find_annotation(request, object, key, &member) ? member.raw : (struct str){NULL, 0};
 }
 
-struct json_object *object_annotations_naming(const struct request *request, const struct object *object, struct str part)
+struct json_object *object_annotations_naming(const struct request *request, const struct object *object,
+                                              struct str part)
 {
     const char *rest;
     const struct json_node *node = object_find(object, "metadata.annotations", &rest);

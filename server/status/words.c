@@ -95,7 +95,8 @@ struct str status_location_fix(const struct storage_location *location)
     static const struct {
         const char *part, *fix;
     } known[] = {
-        {"invalid top-level directories", "the place holds other data: set spec.objectStorage.prefix to a folder of its own"},
+        {"invalid top-level directories",
+         "the place holds other data: set spec.objectStorage.prefix to a folder of its own"},
         {"NoSuchBucket", "create the bucket, or correct spec.objectStorage.bucket"},
         {"ContainerNotFound", "create the container, or correct spec.objectStorage.bucket"},
         {"bucket doesn't exist", "create the bucket, or correct spec.objectStorage.bucket"},

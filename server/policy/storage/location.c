@@ -122,10 +122,11 @@ static void warn_nested(const struct location_edit *edit, const struct storage_l
     struct str within = location_nested_folder(asked, other), around = location_nested_folder(other, asked);
     struct str quoted = arena_quote(edit->arena, other->meta.name);
     if (within.len)
-        decision_warn(edit->decision,
-                      "spec.objectStorage: BackupStorageLocation %.*s keeps its data in folder %.*s here, and Velero makes a "
-                      "location with folders of others Unavailable. Set a prefix for this one",
-                      STR_ARG(quoted), STR_ARG(arena_quote(edit->arena, within)));
+        decision_warn(
+            edit->decision,
+            "spec.objectStorage: BackupStorageLocation %.*s keeps its data in folder %.*s here, and Velero makes a "
+            "location with folders of others Unavailable. Set a prefix for this one",
+            STR_ARG(quoted), STR_ARG(arena_quote(edit->arena, within)));
     if (around.len)
         decision_warn(edit->decision,
                       "spec.objectStorage: prefix puts folder %.*s into BackupStorageLocation %.*s, which becomes "

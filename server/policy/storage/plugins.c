@@ -210,9 +210,10 @@ static void check_path_style(const struct location_edit *edit, struct json_objec
 /* The SDK adds the bucket to the address itself, as a folder or before the host. */
 static void check_url_bucket(const struct location_edit *edit, struct str url, struct str host)
 {
-    static const char *const clouds[] = {".amazonaws.com", ".aliyuncs.com",  ".digitaloceanspaces.com",
+    static const char *const clouds[] = {".amazonaws.com", ".aliyuncs.com",    ".digitaloceanspaces.com",
                                          ".wasabisys.com", ".backblazeb2.com", ".scw.cloud"};
-    struct str bucket = location_trim_slashes(json_path_str(edit->spec, "objectStorage.bucket")), rest = str_trim(url), path;
+    struct str bucket = location_trim_slashes(json_path_str(edit->spec, "objectStorage.bucket")), rest = str_trim(url),
+               path;
     bool before = false;
     for (size_t i = 0; i < 3 && rest.ptr; i++) /* "https:", "", the host */
         (void)str_cut(&rest, '/', &path);
@@ -224,10 +225,11 @@ static void check_url_bucket(const struct location_edit *edit, struct str url, s
                                 (i == 2 || str_starts(server, STR(".s3")) || str_starts(server, STR(".oss-"))));
     }
     if (bucket.len && (before || str_eq(path, bucket)))
-        decision_warn(edit->decision,
-                      "spec.config: s3Url %.*s names bucket %.*s, and Velero's plugin adds the bucket itself. Write only the "
-                      "address of the server",
-                      STR_ARG(arena_quote(edit->arena, url)), STR_ARG(arena_quote(edit->arena, bucket)));
+        decision_warn(
+            edit->decision,
+            "spec.config: s3Url %.*s names bucket %.*s, and Velero's plugin adds the bucket itself. Write only the "
+            "address of the server",
+            STR_ARG(arena_quote(edit->arena, url)), STR_ARG(arena_quote(edit->arena, bucket)));
 }
 
 /* "s3.eu-west-1.amazonaws.com", "s3-eu-west-1...", "s3.dualstack.eu-west-1..."; "s3.amazonaws.com" is us-east-1's. */
@@ -259,10 +261,11 @@ static void check_amazon_region(const struct location_edit *edit, struct str reg
         upper = upper || (region.ptr[i] >= 'A' && region.ptr[i] <= 'Z');
     }
     if (meant.len && !str_contains(meant, STR(".")) && region.len && !str_eq(meant, region))
-        decision_warn(edit->decision,
-                      "spec.config: s3Url is the address of region %.*s, and AWS refuses requests that are signed for %.*s. "
-                      "Remove s3Url, which AWS itself does not need",
-                      STR_ARG(meant), STR_ARG(quoted));
+        decision_warn(
+            edit->decision,
+            "spec.config: s3Url is the address of region %.*s, and AWS refuses requests that are signed for %.*s. "
+            "Remove s3Url, which AWS itself does not need",
+            STR_ARG(meant), STR_ARG(quoted));
     else if (host.len && !meant.len)
         return;
     else if (upper)
