@@ -57,17 +57,6 @@ static const struct provider *provider_of(struct str name)
     return NULL;
 }
 
-/* Mirrors objectBackupStoreGetter.Get of pkg/persistence/object_store.go, which cuts the outer
- * slashes off bucket and prefix before it hands them to the plugin. */
-struct str location_trim_slashes(struct str text)
-{
-    while (str_starts(text, STR("/")))
-        text = str_slice(text, 1, text.len);
-    while (str_ends(text, STR("/")))
-        text = str_slice(text, 0, text.len - 1);
-    return text;
-}
-
 /* "https://minio:9000" and "https://minio:9000/" are one address. Other values keep what stands
  * at their end. */
 static struct str without_last_slashes(struct str text)

@@ -10,6 +10,17 @@ bool location_is_url(struct str url)
     return str_eq_nocase(str_slice(url, 0, 7), STR("http://")) || str_eq_nocase(str_slice(url, 0, 8), STR("https://"));
 }
 
+/* Mirrors objectBackupStoreGetter.Get of pkg/persistence/object_store.go, which cuts the outer
+ * slashes off bucket and prefix before it hands them to the plugin. */
+struct str location_trim_slashes(struct str text)
+{
+    while (str_starts(text, STR("/")))
+        text = str_slice(text, 1, text.len);
+    while (str_ends(text, STR("/")))
+        text = str_slice(text, 0, text.len - 1);
+    return text;
+}
+
 /* What Go's url.Parse finds wrong with a URL whose scheme is right; NULL when it is fine. It
  * does not judge whether the host exists: only Velero can reach it. */
 static const char *url_problem(struct str url)
