@@ -111,12 +111,8 @@ static void warn_annotations(const struct review *review, struct decision *decis
     const struct str prefix = STR("backstop.k0rdent.mirantis.com/");
     if (request->operation == OPERATION_DELETE || request->writer != WRITER_USER)
         return;
-    struct json_object *annotations = object_annotations_naming(request, request->object, prefix);
-    if (!annotations)
-        return;
-    json_object_object_foreach(annotations, key, value)
+    json_foreach(object_annotations_naming(request, request->object, prefix), key, value)
     {
-        (void)value;
         struct str name = str_from(key);
         if (str_starts(name, prefix) && !STR_IN(name, known) &&
             (!request->old_object || !object_annotation_raw(request, request->old_object, key).ptr))
