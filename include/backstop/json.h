@@ -69,6 +69,8 @@ struct json_object *json_build(struct arena *arena, struct str raw, struct error
  * costs a scan of its text. For one thread. The text must outlive the arena's trees, and no part of this one may be held
  * beyond the arena. Where there is no memory to read more, it is empty and the arena is marked failed. */
 struct json_object *json_open(struct arena *arena, struct str raw, struct error *error) MUST_CHECK;
+/* Below this size a tree that is built takes less time than one that is opened, and little memory. */
+enum { JSON_WORTH_OPENING = 16 * 1024 };
 /* A copy that lives as long as another arena, opened: it takes little more than its text. NULL without memory, which marks
  * the arena failed. */
 struct json_object *json_keep(struct arena *arena, struct json_object *tree) MUST_CHECK;
@@ -125,7 +127,7 @@ size_t json_member_count(struct json_object *object); /* 0 for what is no object
 struct lh_entry *json_first_member(struct json_object *object);
 bool json_next_member(struct lh_entry **next, const char **key, struct json_object **value);
 /* Each member, or each item (the key is NULL then), of what was opened, without keeping it read: a value is gone when the
- * next one comes. Of a repeated key all come. None for other values. */
+ * next one comes. None for other values. */
 struct json_members {
     struct json_object *container;
     struct lh_entry *entry;
@@ -182,6 +184,7 @@ struct yaml_options {
     size_t node_limit;      /* nodes after alias expansion; 0 = 1,000,000 */
     unsigned lines_before;  /* the text's first line is this one's next: lines count from the file's top */
     unsigned depth_limit;   /* 0 = 100 */
+    bool lines_only;        /* for yaml_line: no trees, no repeats */
 };
 /* All documents of a text, in order. On failure error->position is the line.
  * A failing document fails the whole text. */

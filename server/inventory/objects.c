@@ -106,6 +106,27 @@ void extract_management_backup(struct store *store, void *fact, struct json_obje
     }
 }
 
+/* Helm's values: the largest part of a Management, of which little is read. */
+static void extract_kcm_values(struct management *management, struct json_object *config)
+{
+    if (!json_object_is_type(config, json_type_object))
+        return;
+    json_walk_each(config, key, value)
+    {
+        struct json_object *webhook = strcmp(key, "admissionWebhook") == 0 ? json_get(value, "enabled") : NULL;
+        if (json_object_is_type(webhook, json_type_boolean) && !json_object_get_boolean(webhook))
+            management->webhook_off = true;
+        if (strcmp(key, "velero") == 0) { /* before k0rdent 1.4 */
+            management->old_velero_values = value != NULL;
+            management->node_agent |= json_get_bool(value, "deployNodeAgent");
+        }
+        if (strcmp(key, "regional") == 0) {
+            management->regional_values = value != NULL;
+            management->node_agent |= json_get_bool(json_get(value, "velero"), "deployNodeAgent");
+        }
+    }
+}
+
 void extract_management(struct store *store, void *fact, struct json_object *object)
 {
     struct management *management = fact;
@@ -117,20 +138,14 @@ void extract_management(struct store *store, void *fact, struct json_object *obj
     struct json_object *components = json_path(object, "status.components");
     struct strlist names = {0};
     if (json_object_is_type(components, json_type_object)) {
-        json_foreach(components, key, value)
+        json_walk_each(components, key, value)
         {
             if (!json_get_bool(value, "success"))
-                strlist_add(store->scratch, &names, str_from(key));
+                strlist_add(store->scratch, &names, arena_copy(store->scratch, str_from(key)));
         }
     }
     management->unready_components = store_texts(store, &names);
-    struct json_object *config = json_path(object, "spec.core.kcm.config");
-    struct json_object *webhook = json_get(json_get(config, "admissionWebhook"), "enabled");
-    management->webhook_off = json_object_is_type(webhook, json_type_boolean) && !json_object_get_boolean(webhook);
-    management->old_velero_values = json_get(config, "velero") != NULL;
-    management->regional_values = json_get(config, "regional") != NULL;
-    management->node_agent = json_get_bool(json_path(config, "regional.velero"), "deployNodeAgent") ||
-                             json_get_bool(json_get(config, "velero"), "deployNodeAgent"); /* before k0rdent 1.4 */
+    extract_kcm_values(management, json_path(object, "spec.core.kcm.config"));
 }
 
 /* status.release alone says little: kcm sets it as soon as the HelmReleases are applied, with no

@@ -168,12 +168,21 @@ struct strlist store_texts(struct store *store, const struct strlist *list)
 struct strlist store_strings(struct store *store, struct json_object *array, const char *member)
 {
     struct strlist found = {0};
-    size_t count = json_len(array);
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *item = json_item(array, i);
+    size_t count = 0;
+    if (!json_object_is_type(array, json_type_array))
+        return found;
+    json_walk_each(array, none, any)
+    {
+        (void)none, (void)any;
+        count++;
+    }
+    found.items = arena_array(store->scratch, count + 1, sizeof *found.items);
+    json_walk_each(array, key, item)
+    {
+        (void)key;
         struct str text = member ? json_get_str(item, member) : json_str(item);
-        if (text.len)
-            strlist_add(store->scratch, &found, text);
+        if (text.len && found.items && found.len < count)
+            found.items[found.len++] = arena_copy(store->scratch, text);
     }
     return store_texts(store, &found);
 }
@@ -185,7 +194,7 @@ enum { KEPT_VALUE_MAX = 8192 };
 static struct json_object *copy_strings(struct json_object *map, bool (*keep)(struct str key), bool *failed)
 {
     struct json_object *copy = NULL;
-    json_foreach(map, key, value)
+    json_walk_each(map, key, value)
     {
         if (!json_object_is_type(value, json_type_string) || (keep && !keep(str_from(key))))
             continue;

@@ -50,6 +50,7 @@ struct builder {
 struct unread {
     struct json_source *source;
     struct str raw;
+    bool passing; /* part of a walk: its keys go with it, and are not the arena's */
 };
 
 enum { LARGE_TEXT = 256 * 1024 };
@@ -258,7 +259,7 @@ static void unread_free(struct json_object *container, void *unread)
 }
 
 /* NULL when out of memory. json-c gives every new object a table of 16 entries. */
-static struct json_object *unread_new(struct json_source *source, struct str raw)
+static struct json_object *unread_new(struct json_source *source, struct str raw, bool passing)
 {
     bool object = raw.ptr[0] == '{';
     struct json_object *container = object ? json_object_new_object() : json_object_new_array_ext(1);
@@ -267,7 +268,7 @@ static struct json_object *unread_new(struct json_source *source, struct str raw
         json_object_put(container);
         return NULL;
     }
-    *unread = (struct unread){source, raw};
+    *unread = (struct unread){source, raw, passing};
     if (object && source->large)
         json_shrink(container);
     json_object_set_userdata(container, unread, unread_free);
@@ -280,7 +281,8 @@ static bool build_unread(struct builder *builder, bool object)
     const char *from = builder->scan.at;
     if (!scan_value(&builder->scan, 0) || !build_charge(builder, object ? JSON_OBJECT_COST / 4 : JSON_ARRAY_COST))
         return false;
-    struct json_object *value = unread_new(builder->source, (struct str){from, (size_t)(builder->scan.at - from)});
+    const struct str raw = {from, (size_t)(builder->scan.at - from)};
+    struct json_object *value = unread_new(builder->source, raw, builder->names);
     return value ? build_place(builder, value) : scan_memory(&builder->scan);
 }
 
@@ -333,8 +335,12 @@ void json_read_now(struct json_object *container)
     struct builder builder;
     const struct unread unread = *(const struct unread *)json_object_get_userdata(container);
     bool object = unread.raw.ptr[0] == '{', opened = true;
+    BUF_SCOPED names;
+    buf_init(&names, SIZE_MAX / 2);
     json_object_set_userdata(container, NULL, NULL);
     unread_begin(&builder, unread, container, &error);
+    if (unread.passing)
+        builder.names = &names;
     if (object && unread.source->large) /* json-c doubles its table, and keeps the old one meanwhile */
         json_reserve(container, unread_count(unread.raw));
     while (unread_next(&builder, object, opened))
@@ -362,7 +368,7 @@ struct json_object *json_open(struct arena *arena, struct str raw, struct error 
     struct json_source *source = arena_alloc(arena, sizeof *source);
     if (source)
         *source = (struct json_source){.arena = arena, .large = raw.len > LARGE_TEXT};
-    struct json_object *tree = source ? json_own(arena, unread_new(source, text)) : NULL;
+    struct json_object *tree = source ? json_own(arena, unread_new(source, text, false)) : NULL;
     if (!tree) {
         arena_fail(arena);
         error_set(error, 500, "not enough memory for this text");
@@ -383,7 +389,8 @@ struct json_walk {
 struct json_walk *json_unread_walk(struct json_object *container)
 {
     const struct unread *unread = json_object_get_userdata(container);
-    struct json_walk *walk = unread ? malloc(sizeof *walk) : NULL;
+    bool once = unread && (unread->raw.ptr[0] == '[' || !json_repeats_keys(unread->raw));
+    struct json_walk *walk = once ? malloc(sizeof *walk) : NULL;
     if (!walk)
         return NULL;
     walk->object = unread->raw.ptr[0] == '{';

@@ -5,6 +5,10 @@
 
 #include "backstop/json.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* ---- scanning ------------------------------------------------------------- */
 
 /* A text being read. Every scan_ function starts at `at`, moves it past what it
@@ -14,10 +18,26 @@ struct scan {
     struct error *error;
 };
 
+/* What kubectl and people indent is half white space; what the API server sends has none. */
+static inline const char *scan_indent_end(const char *at, const char *end)
+{
+#ifdef __SSE2__
+    const __m128i space = _mm_set1_epi8(' ');
+    for (; end - at >= 16; at += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        unsigned other = ~(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, space)) & 0xffff;
+        if (other)
+            return at + __builtin_ctz(other);
+    }
+#endif
+    return at;
+}
+
 static inline const char *scan_space_end(const char *at, const char *end)
 {
     while (at < end && *at <= ' ' && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
-        at++;
+        if (*at++ == '\n')
+            at = scan_indent_end(at, end);
     return at;
 }
 

@@ -10,10 +10,6 @@
 
 #include <string.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 /* ---- strings -------------------------------------------------------------- */
 
 #ifdef __SSE2__
@@ -337,12 +333,17 @@ bool json_brackets_take(struct json_brackets *brackets, char byte)
 size_t json_brackets_skip(struct json_brackets *brackets, struct str text)
 {
     size_t at = 0;
-    while (at < text.len && json_brackets_take(brackets, text.ptr[at]))
+    while (at < text.len && json_brackets_take(brackets, text.ptr[at])) {
+        if (text.ptr[at] == '\n' && !brackets->quoted) {
+            at = (size_t)(scan_space_end(text.ptr + at, text.ptr + text.len) - text.ptr);
+            continue;
+        }
         for (at++; brackets->quoted && !brackets->escaped && at < text.len;) {
             if (text.ptr[at] == '"' || text.ptr[at] == '\\')
                 break;
             at++;
         }
+    }
     return at;
 }
 

@@ -210,7 +210,8 @@ bool yaml_load(struct arena *arena, struct str text, const struct yaml_options *
     struct yaml_reader reader = {.arena = arena, .error = error, .link = documents, .options = yaml_limits(options)};
     *documents = NULL;
     bool good = read_nodes(&reader, text);
-    for (struct yaml_document *document = *documents; good && document; document = document->next)
+    for (struct yaml_document *document = *documents; good && document && !reader.options.lines_only;
+         document = document->next)
         good = yaml_decode(&reader, document);
     if (!good && error->code >= 500)
         arena_fail(arena);

@@ -136,7 +136,6 @@ static bool breaks_pattern(struct arena *arena, const char *pattern, struct str 
 /* Enum, format, pattern and length, of which the first that fails is told. */
 static struct str text_problem(struct arena *arena, const struct schema *schema, struct str text)
 {
-    struct str quoted = arena_quote(arena, text);
     int64_t ignored;
     if (schema->value_count) {
         for (size_t i = 0; i < schema->value_count; i++)
@@ -146,18 +145,20 @@ static struct str text_problem(struct arena *arena, const struct schema *schema,
                             STR_ARG(listed_values(arena, schema, text)));
     }
     if (count_characters(text) < schema->min_length)
-        return text.len ? arena_printf(arena, "Invalid value: %.*s: must have at least %zu characters", STR_ARG(quoted),
-                                       schema->min_length)
+        return text.len ? arena_printf(arena, "Invalid value: %.*s: must have at least %zu characters",
+                                       STR_ARG(arena_quote(arena, text)), schema->min_length)
                         : STR("Invalid value: \"\": must not be empty");
     if (schema->max_length && count_characters(text) > schema->max_length)
         return arena_printf(arena, "Too long: the maximum is %zu characters, this has %zu", schema->max_length,
                             count_characters(text));
     if (schema->format && str_is(str_from(schema->format), "date-time") && !time_parse(text, &ignored))
-        return arena_printf(arena, "Invalid value: %.*s: must be a time such as 2026-11-21T03:00:00Z", STR_ARG(quoted));
+        return arena_printf(arena, "Invalid value: %.*s: must be a time such as 2026-11-21T03:00:00Z",
+                            STR_ARG(arena_quote(arena, text)));
     if (schema->format && str_is(str_from(schema->format), "byte") && !base64_decode(arena, text).ptr)
-        return arena_printf(arena, "Invalid value: %.*s: must be base64", STR_ARG(quoted));
+        return arena_printf(arena, "Invalid value: %.*s: must be base64", STR_ARG(arena_quote(arena, text)));
     if (schema->pattern && breaks_pattern(arena, schema->pattern, text))
-        return arena_printf(arena, "Invalid value: %.*s: must match %s", STR_ARG(quoted), schema->pattern);
+        return arena_printf(arena, "Invalid value: %.*s: must match %s", STR_ARG(arena_quote(arena, text)),
+                            schema->pattern);
     return (struct str){NULL, 0};
 }
 

@@ -36,6 +36,22 @@ def contents(folder, objects):
     return path
 
 
+def backups(folder, count):
+    """What kubectl get -o json prints: half of it is white space, a third is managedFields."""
+    fields = {f"f:field-{i}": {} for i in range(20)}
+    path = os.path.join(folder, f"{count}-backups.json")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "velero.io/v1", "kind": "Backup",
+         "metadata": {"name": f"bk-{i}", "namespace": "kcm-system", "uid": f"uid-{i}", "creationTimestamp": "2026-11-20T00:00:00Z",
+                      "managedFields": [{"manager": "velero-server", "operation": "Update", "fieldsType": "FieldsV1",
+                                         "fieldsV1": {"f:spec": fields, "f:status": fields}}]},
+         "spec": {"storageLocation": "loc-1", "ttl": "720h0m0s", "includedNamespaces": ["*"]},
+         "status": {"phase": "Completed", "startTimestamp": "2026-11-20T00:00:00Z",
+                    "completionTimestamp": "2026-11-20T00:01:00Z"}} for i in range(count)]}, file, indent=4)
+    return path
+
+
 def work(folder, quick):
     """Name, what the exit code must be, and arguments."""
     one = offline.write(folder, "one.yaml", offline.documents(1))
@@ -59,7 +75,10 @@ def work(folder, quick):
             ("audit_10", 1, ["audit", "--inventory", ten]),
             ("rollback_plan_10", 1, ["rollback-plan", "--inventory", ten]),
             ("review_one", 0, ["review", "-f", one]),
-            ("review_1000", 0, ["review", "-f", thousand, "-o", "json"])]
+            ("review_1000", 0, ["review", "-f", thousand, "-o", "json"]),
+            ("review_one_over_1000_json", 0, ["review", "-f", one, "--inventory", backups(folder, 1000)]),
+            ("review_one_over_1000_yaml", 0, ["review", "-f", one, "--inventory", offline.write(
+                folder, "1000-backups.yaml", offline.inventory(1000, 100))])]
     # Callgrind is slow: that twice as much takes twice as long is what keeps 10,000 cheap.
     for size in (LINEAR, 2 * LINEAR):
         some = offline.write(folder, f"{size}.yaml", offline.inventory(size, size // 10))

@@ -404,7 +404,54 @@ static void test_many_documents(void)
     }
 }
 
-SUITE(inventory_files, {"a folder of YAML and JSON", test_folder}, {"reloaded when something changes", test_reload},
+/* Of a long List only what changed is read again: the facts of all else are the very same. */
+static void test_reload_keeps(void)
+{
+    enum { ITEMS = 2000, CHANGED = 1234 };
+    for (int json = 0; json < 2; json++) {
+        struct place place;
+        const struct inventory *seen[2];
+        struct inventory_files *files = NULL;
+        make_place(&place);
+        const char *path = json ? place.b : place.a;
+        for (int n = 0; n < 2; n++) {
+            BUF_SCOPED text;
+            buf_init(&text, 8 << 20);
+            buf_puts(&text, json ? "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMapList\", \"items\": [\n"
+                                 : "apiVersion: v1\nkind: List\nitems:\n");
+            for (int i = n; i < ITEMS; i++) /* the first goes, so that all others stand elsewhere */
+                buf_printf(
+                    &text,
+                    json ? "{\"metadata\": {\"name\": \"c%d\", \"namespace\": \"a\"}, \"data\": {\"a\": \"%d\"}}%s\n"
+                         : "- apiVersion: v1\n  kind: ConfigMap\n  metadata:\n    name: c%d\n    namespace: a\n"
+                           "  data:\n    a: \"%d\"%s\n",
+                    i, i == CHANGED ? n : 0, json && i + 1 < ITEMS ? "," : "");
+            buf_puts(&text, json ? "]}\n" : "");
+            put(path, buf_str(&text));
+            if (n == 0)
+                files = open_files(&place, path, false);
+            else
+                inventory_files_reload(files);
+            seen[n] = inventory_files_get(files, 0);
+            CU_ASSERT(seen[n]->count[FACT_CONFIG_MAPS] == (size_t)(ITEMS - n));
+            CU_ASSERT(seen[n]->known[FACT_CONFIG_MAPS]);
+        }
+        for (int i = 1; i < ITEMS; i++) {
+            char name[16];
+            snprintf(name, sizeof name, "c%d", i);
+            const void *before = inventory_find(seen[0], FACT_CONFIG_MAPS, STR("a"), str_from(name));
+            const void *after = inventory_find(seen[1], FACT_CONFIG_MAPS, STR("a"), str_from(name));
+            CU_ASSERT(after && (before == after) == (i != CHANGED));
+        }
+        snapshot_release(seen[0]);
+        snapshot_release(seen[1]);
+        inventory_files_close(files);
+        remove_place(&place);
+    }
+}
+
+SUITE(inventory_files, {"a reload keeps what did not change", test_reload_keeps},
+      {"a folder of YAML and JSON", test_folder}, {"reloaded when something changes", test_reload},
       {"a bad file keeps its last good content", test_bad_file_keeps_its_last_content},
       {"a named file", test_named_file}, {"mistakes have lines", test_mistakes_have_lines},
       {"hostile files", test_hostile_files}, {"a long List", test_long_list}, {"many documents", test_many_documents},

@@ -282,9 +282,90 @@ static void test_wiping(void)
     json_wipe_text(NULL);
 }
 
-SUITE(json_tree, {"what is built is written again", test_round_trip}, {"what is no JSON is refused", test_refused},
-      {"null is no error", test_null}, {"memory is bounded", test_memory_bound}, {"depth is bounded", test_deep},
-      {"readers never fail", test_readers}, {"strings are escaped as in Go", test_write_str},
-      {"doubles are written as in Go", test_write_doubles}, {"writing is bounded", test_write_bounded},
+/* An opened tree is the one that is built, be it unread, half read or read. */
+static void test_opened(void)
+{
+    static const char *const texts[] = {
+        "{}", "[ ]", "{\n  \"a\": {\"b\": [1, {\"c\": null}, \"\\u00e9\\/\"]},\n\t\"d\": -0, \"e\": 1e3}", "[[[[{}]]]]",
+        "{\"n\": 18446744073709551615, \"m\": -9223372036854775808, \"t\": true}"};
+    for (size_t i = 0; i < LENGTH_OF(texts); i++) {
+        ARENA_SCOPED arena = arena_new(ARENA);
+        struct error error;
+        BUF_SCOPED built, opened;
+        buf_init(&built, 1000);
+        buf_init(&opened, 1000);
+        struct json_object *whole = json_build(arena, str_from(texts[i]), &error);
+        struct json_object *tree = json_open(arena, str_from(texts[i]), &error);
+        json_write_tree(&built, whole);
+        json_write_tree(&opened, tree);
+        ASSERT_TEXT(buf_str(&opened), built.data);
+        CU_ASSERT(json_equal(whole, tree)); /* which reads it */
+        buf_clear(&opened);
+        json_write_tree(&opened, tree);
+        ASSERT_TEXT(buf_str(&opened), built.data);
+        CU_ASSERT(!arena_failed(arena));
+    }
+}
+
+/* Nothing of it stays in memory, and of a key that is there twice the last counts, as everywhere. */
+static void test_walks(void)
+{
+    ARENA_SCOPED arena = arena_new(ARENA);
+    struct error error;
+    const struct str text = STR("{\"a\": {\"x\": 1}, \"b\": [true], \"c\": null}");
+    const struct str twice = STR("{\"a\": 1, \"a\": 2}");
+    struct json_object *tree = json_open(arena, text, &error), *repeats = json_open(arena, twice, &error);
+    BUF_SCOPED seen;
+    buf_init(&seen, 1000);
+    json_walk_each(tree, key, value)
+    {
+        buf_printf(&seen, "%s=", key);
+        json_write_tree(&seen, value);
+        if (strcmp(key, "a") == 0)
+            CU_ASSERT(json_has(value, "x"));
+    }
+    json_walk_each(repeats, again, number)
+    {
+        buf_printf(&seen, " %s=", again);
+        json_write_tree(&seen, number);
+    }
+    json_walk_each(json_get(tree, "b"), none, item)
+    {
+        CU_ASSERT(!none);
+        json_write_tree(&seen, item);
+    }
+    json_walk_each(json_get(tree, "c"), never, ever)
+    {
+        CU_FAIL("null has no members");
+        (void)never, (void)ever;
+    }
+    ASSERT_TEXT(buf_str(&seen), "a={\"x\":1}b=[true]c=null a=2true");
+    CU_ASSERT(!json_repeats_keys(text) && json_repeats_keys(twice));
+    CU_ASSERT(json_repeats_keys(STR("[{\"deep\": {\"a\": 1, \"b\": 2, \"a\": 3}}]")));
+    CU_ASSERT(!json_repeats_keys(STR("{\"a\": {\"a\": {\"a\": 1}}}")));
+}
+
+/* A copy outlives the arena, and the text, that it was made of. */
+static void test_kept(void)
+{
+    ARENA_SCOPED arena = arena_new(ARENA);
+    struct arena *other = arena_new(ARENA);
+    struct error error;
+    BUF_SCOPED seen;
+    buf_init(&seen, 1000);
+    struct json_object *tree = json_open(other, arena_copy(other, STR("{\"a\": {\"b\": \"c\"}}")), &error);
+    struct json_object *kept = json_keep(arena, tree);
+    arena_free(other);
+    ASSERT_TEXT(json_path_str(kept, "a.b"), "c");
+    json_write_tree(&seen, kept);
+    ASSERT_TEXT(buf_str(&seen), "{\"a\":{\"b\":\"c\"}}");
+}
+
+SUITE(json_tree, {"an opened tree is the one that is built", test_opened}, {"walks keep nothing", test_walks},
+      {"a copy outlives its origin", test_kept}, {"what is built is written again", test_round_trip},
+      {"what is no JSON is refused", test_refused}, {"null is no error", test_null},
+      {"memory is bounded", test_memory_bound}, {"depth is bounded", test_deep}, {"readers never fail", test_readers},
+      {"strings are escaped as in Go", test_write_str}, {"doubles are written as in Go", test_write_doubles},
+      {"writing is bounded", test_write_bounded},
       {"what is of another type is not changed", test_changing_another_type}, {"copies are exact", test_copies},
       {"a text is zeroed in place", test_wiping})

@@ -1,5 +1,6 @@
 """Commands over many objects: bounded memory, and time that grows as their number does."""
 import os
+import resource
 
 from libapi import BY_VELERO, FakeApi, Handler, ServerOf, thing as served
 from libbackup import archive, thing
@@ -110,6 +111,65 @@ def _(_):
     least, most = follow(few), follow(many)
     each = (most - least) * 1024 / (many - few)
     assert SANITIZED or each < 700, f"{each:.0f} bytes of memory for each: {least} KiB with {few}, {most} KiB with {many}"
+
+
+def nested(depth, value):
+    for level in range(depth):
+        value = {f"level-{level}": value}
+    return value
+
+
+def block(value, indent=0, lead=None):
+    """A tree as lines of YAML, as kubectl prints them."""
+    lead = " " * indent if lead is None else lead
+    if isinstance(value, dict) and value:
+        for key, member in value.items():
+            if isinstance(member, (dict, list)) and member:
+                yield f"{lead}{key}:"
+                yield from block(member, indent + (2 if isinstance(member, dict) else 0))
+            else:
+                yield f"{lead}{key}: {json.dumps(member)}"
+            lead = " " * indent
+    elif isinstance(value, list) and value:
+        for item in value:
+            yield from block(item, indent + 2, " " * indent + "- ")
+    else:
+        yield lead + json.dumps(value)
+
+
+def management(config=None, metadata=None, **more):
+    return {"apiVersion": "k0rdent.mirantis.com/v1beta1", "kind": "Management", "metadata": {"name": "kcm", **(metadata or {})},
+            "spec": {"release": "kcm-1-2-0", "core": {"kcm": {"config": config or {}}}}, **more}
+
+
+def large():
+    yield "small values", management({f"key-{i:06}": f"v{i}" for i in range(90000)})
+    yield "one text", management({"text": "x" * 2000000})
+    yield "a list", management({"list": [f"item-{i:06}" for i in range(120000)]})
+    yield "small objects", management({"list": [{"name": f"n{i}"} for i in range(100000)]})
+    yield "deep objects", management({f"branch-{i}": nested(60, i) for i in range(1200)})
+    yield "a status", management(status={"components": {f"c{i:06}": {"success": True, "template": f"t{i}"} for i in range(40000)}})
+    yield "managedFields", management(metadata={"managedFields": [
+        {"manager": "m", "operation": "Update", "fieldsV1": {f"f:key-{i:06}": {} for i in range(90000)}}]})
+
+
+@shows("a Management of 2 MB takes six times its size to review, whatever is in it; so does an update, and each of several")
+def _(_):
+    if SANITIZED:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for name, tree in large():
+            text, yaml = json.dumps(tree), "\n".join(block(tree)) + "\n"
+            for end, written in (("json", text), ("yaml", yaml), ("several.yaml", f"---\n{yaml}" * 3)):
+                with open(f"{folder}/{end}", "w") as file:
+                    file.write(written)
+            for size, words in ((len(text), ["json"]), (len(yaml), ["yaml"]), (3 * len(yaml), ["several.yaml"]),
+                                (2 * len(text), ["json", "--old", f"{folder}/json"])):
+                most = 2 * 1024 * 1024 + 6 * size
+                done = subprocess.run([BINARY, "review", "-f", f"{folder}/{words[0]}", *words[1:]], stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, text=True,
+                                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (most, most)))
+                same((name, words[0], done.returncode), (name, words[0], 0))
 
 
 class Nothing:

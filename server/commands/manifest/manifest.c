@@ -23,7 +23,7 @@ const struct yaml_document *manifest_nodes(struct arena *arena, const struct man
 {
     struct error ignored;
     struct yaml_document *document = NULL;
-    const struct yaml_options options = {.lines_before = manifest->lines_before};
+    const struct yaml_options options = {.lines_before = manifest->lines_before, .lines_only = !manifest->repeats};
     if (manifest->lines || !manifest->text.ptr)
         return manifest->lines;
     return yaml_load(arena, manifest->text, &options, &document, &ignored) ? document : NULL;
@@ -191,7 +191,7 @@ static void reading_yaml_objects(struct manifest_reading *reading, const struct 
     }
 }
 
-/* Of a plain document, or of a List's item, as most are: it is opened as JSON, which costs no more than its text, and
+/* Of a large plain document, or item of a List: it is opened as JSON, which costs no more than its text, and
  * what is read of it. False: it is to be read through its nodes. */
 static bool reading_plain_yaml(struct manifest_reading *reading, struct str text, unsigned lines_before, bool item)
 {
@@ -200,7 +200,8 @@ static bool reading_plain_yaml(struct manifest_reading *reading, struct str text
     BUF_SCOPED json;
     const struct yaml_options options = {.lines_before = lines_before};
     buf_init(&json, TEXT_LIMIT);
-    if (!yaml_write_as_json(&json, text, &options, &outline) || json_repeats_keys(buf_str(&json)))
+    if (text.len < JSON_WORTH_OPENING || !yaml_write_as_json(&json, text, &options, &outline) ||
+        json_repeats_keys(buf_str(&json)))
         return false;
     struct str kept = arena_keep_buf(reading->arena, &json);
     struct json_object *tree = kept.ptr ? json_open(reading->arena, kept, &ignored) : NULL;
@@ -370,7 +371,8 @@ static bool reading_json_value(struct manifest_reading *reading, struct str text
     struct error error;
     struct manifest manifest = {.text = text, .lines_before = lines_before, .line = lines_before + 1};
     manifest.repeats = json_repeats_keys(text);
-    manifest.tree = (manifest.repeats ? json_build : json_open)(reading->arena, text, &error);
+    manifest.tree =
+        (manifest.repeats || text.len < JSON_WORTH_OPENING ? json_build : json_open)(reading->arena, text, &error);
     if (!manifest.tree)
         return reading_broken_review(reading, text, lines_before + 1);
     reading_complete_item(reading, manifest.tree);

@@ -45,6 +45,10 @@ static bool files_compose(struct inventory_files *files)
 {
     struct inventory_builder *builder = inventory_builder_new();
     struct inventory *fresh = NULL;
+    const struct inventory *before = snapshot_current(&files->current);
+    if (builder)
+        builder_follow(builder, before); /* only what changed is sorted anew */
+    snapshot_release(before);
     if (builder && sources_put(files->sources, builder) && simulation_put(&files->simulation, builder))
         fresh = inventory_finish(builder);
     else

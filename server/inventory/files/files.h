@@ -15,17 +15,34 @@ void record_list_clear(struct record_list *list);
 
 /* ---- load: one file's content --------------------------------------------- */
 
-/* Appends the facts of a file. On failure the message says why, error->position is
- * the line (or -1), and the list is as it was. */
-bool load_file(const struct extractor *extractor, const char *path, struct record_list *records,
+/* A document or an item of a List that holds no more than facts: by the digest of its text. */
+struct load_piece {
+    uint64_t digest[2];
+    size_t first, count; /* its facts, in the list of all */
+};
+/* The facts of a file, and the texts that they came from: one that comes again is not read again. */
+struct loaded {
+    struct record_list records;
+    struct load_pieces {
+        struct load_piece *items; /* by digest, once it is loaded */
+        size_t len, cap;
+    } pieces;
+};
+/* Fills `loaded`, which is empty. `before`: what was loaded of that file the last time, with this extractor; NULL: nothing,
+ * and what is read is not for a next time. On failure the message says why, error->position is the line (or -1), and it is
+ * empty. */
+bool load_file(const struct extractor *extractor, const char *path, const struct loaded *before, struct loaded *loaded,
                struct error *error) MUST_CHECK;
+void loaded_clear(struct loaded *loaded);
 
 enum { LOAD_WHOLE = 64 << 10, LOAD_LIMIT = 256 << 20 }; /* read at once below, refused above */
 enum { DOCUMENT_LIMIT = 1 << 30 };                      /* of memory, for what one piece becomes */
 
 struct load {
     const struct extractor *extractor;
+    const struct loaded *before; /* NULL: pieces are not kept */
     struct record_list *records;
+    struct load_pieces *pieces;
     struct error *error;
 };
 /* Text that is read by itself: a document, an item of a List ("- ..."), or what

@@ -98,23 +98,145 @@ void record_list_clear(struct record_list *list)
     *list = (struct record_list){0};
 }
 
+/* ---- pieces that were read before ------------------------------------------------ */
+
+static void load_shorten(struct load *load, size_t records)
+{
+    record_list_shorten(load->records, records);
+    while (load->pieces->len && load->pieces->items[load->pieces->len - 1].first >= records)
+        load->pieces->len--;
+}
+
+void loaded_clear(struct loaded *loaded)
+{
+    record_list_clear(&loaded->records);
+    free(loaded->pieces.items);
+    *loaded = (struct loaded){.records = {0}};
+}
+
+/* Eight bytes at a time, in two lanes. Whoever writes the files may do worse than to make two texts that differ and have
+ * one digest: nothing needs to be hard to invert here. */
+static void load_digest(struct str begin, struct str text, uint64_t digest[2])
+{
+    const struct str parts[] = {begin, text};
+    digest[0] = 0x9e3779b97f4a7c15U;
+    digest[1] = 0xc2b2ae3d27d4eb4fU ^ begin.len;
+    for (size_t p = 0; p < LENGTH_OF(parts); p++)
+        for (size_t at = 0; at < parts[p].len; at += sizeof(uint64_t)) {
+            uint64_t word = 0;
+            size_t left = parts[p].len - at;
+            memcpy(&word, parts[p].ptr + at, left < sizeof word ? left : sizeof word);
+            digest[0] = (digest[0] ^ word) * 0x9fb21c651e98df25U;
+            digest[0] ^= digest[0] >> 32;
+            digest[1] = ((digest[1] << 27 | digest[1] >> 37) + word) * 0xd6e8feb86659fd93U;
+        }
+    digest[0] ^= text.len;
+}
+
+static int load_piece_order(const void *a, const void *b)
+{
+    const struct load_piece *left = a, *right = b;
+    return memcmp(left->digest, right->digest, sizeof left->digest);
+}
+
+/* Of a text without memory to note it, nothing is lost but time. */
+static void load_note(struct load *load, const uint64_t digest[2], size_t first)
+{
+    struct load_pieces *pieces = load->pieces;
+    if (!load->before || !ARRAY_ROOM(pieces))
+        return;
+    pieces->items[pieces->len++] =
+        (struct load_piece){{digest[0], digest[1]}, .first = first, .count = load->records->len - first};
+}
+
+/* The facts of a text that was there the last time are taken over. */
+static bool load_again(struct load *load, const uint64_t digest[2])
+{
+    const struct load_piece wanted = {{digest[0], digest[1]}, .count = 0};
+    const struct load_piece *found = NULL;
+    size_t first = load->records->len;
+    if (load->before && load->before->pieces.len)
+        found = bsearch(&wanted, load->before->pieces.items, load->before->pieces.len, sizeof wanted, load_piece_order);
+    for (size_t i = 0; found && i < found->count; i++) {
+        struct record *record = load->before->records.items[found->first + i];
+        struct error ignored;
+        shared_hold(&record->shared);
+        if (!record_list_sink(load->records, record, &ignored)) {
+            record_list_shorten(load->records, first);
+            return false;
+        }
+    }
+    if (found)
+        load_note(load, digest, first);
+    return found;
+}
+
+/* The facts of one text. What says that it holds all of a kind is read each time, since a digest tells nothing of that;
+ * but for an item of the List that says so (of_list).
+ * False, without any of them, where the object is wrong or could not be read for want of memory. */
+static bool load_extract(struct load *load, const struct arena *arena, struct json_object *object,
+                         const uint64_t digest[2], bool of_list)
+{
+    bool listed[FACT_COUNT] = {false}, lists = false;
+    struct extractor extractor = *load->extractor;
+    size_t first = load->records->len;
+    extractor.listed = extractor.listed ? listed : NULL;
+    bool good = extract_object(&extractor, object, record_list_sink, load->records, load->error);
+    if (!good || arena_failed(arena)) {
+        load_shorten(load, first);
+        return good ? error_set(load->error, 500, "out of memory") : false;
+    }
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        if (listed[f])
+            load->extractor->listed[f] = lists = true;
+    if (!lists || of_list)
+        load_note(load, digest, first);
+    return true;
+}
+
+/* ---- pieces ------------------------------------------------------------------------ */
+
+/* A large plain document, or item of a List, without nodes and with no more of a tree than facts are taken from. */
+static bool load_plain(struct load *load, struct arena *arena, struct str text, enum piece piece,
+                       const uint64_t digest[2])
+{
+    struct yaml_outline outline;
+    BUF_SCOPED json;
+    buf_init(&json, DOCUMENT_LIMIT);
+    if (text.len < JSON_WORTH_OPENING || !yaml_write_as_json(&json, text, NULL, &outline))
+        return false;
+    struct json_object *tree = json_open(arena, buf_str(&json), load->error);
+    struct json_object *object = piece == PIECE_ITEM ? json_item(tree, 0) : tree;
+    return object && load_extract(load, arena, object, digest, false);
+}
+
 /* Documents are read one at a time, so that their trees never stand in memory all
- * at once. */
+ * at once. What load_plain does not take is read with its nodes, which know the lines of what is wrong. */
 static bool load_piece(struct load *load, struct str text, int64_t line, enum piece piece)
 {
     ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
     struct yaml_document *document = NULL;
+    uint64_t digest[2] = {0};
+    if (piece != PIECE_LIST) {
+        load_digest(piece == PIECE_ITEM ? STR("-") : STR(""), text, digest);
+        if (load_again(load, digest) || (arena && load_plain(load, arena, text, piece, digest)))
+            return true;
+    }
     const struct yaml_options options = {.lines_before = (unsigned)line - 1};
     struct error *error = load->error;
     if (!arena)
         return error_set(error, 500, "out of memory");
     if (!yaml_load(arena, text, &options, &document, error))
         return false;
+    bool alone = piece != PIECE_LIST && document && !document->next;
     for (; document; document = document->next) {
         struct json_object *object = piece == PIECE_ITEM ? json_item(document->tree, 0) : document->tree;
         if (piece == PIECE_LIST && !str_ends(json_get_str(object, "kind"), STR("List")))
             return error_set(error, 422, "not a List");
-        if (!document->tree || extract_object(load->extractor, object, record_list_sink, load->records, error))
+        bool good = !document->tree ||
+                    (alone ? load_extract(load, arena, object, digest, false)
+                           : extract_object(load->extractor, object, record_list_sink, load->records, error));
+        if (good)
             continue;
         error->position = (int64_t)yaml_line(document, str_from(error->field));
         return false;
@@ -148,11 +270,17 @@ static bool names_items(struct str begin)
  * for a List of whatever it is. */
 static bool load_json_item(struct load *load, struct str begin, struct str text)
 {
+    uint64_t digest[2];
+    load_digest(begin, text, digest);
+    if (load_again(load, digest))
+        return true;
     ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
     if (arena && begin.len)
         text = arena_printf(arena, "%.*s%.*s]}", STR_ARG(begin), STR_ARG(text));
-    struct json_object *tree = arena && text.ptr ? json_build(arena, text, load->error) : NULL;
-    return tree && extract_object(load->extractor, tree, record_list_sink, load->records, load->error);
+    struct json_object *tree = NULL;
+    if (arena && text.ptr)
+        tree = (text.len < JSON_WORTH_OPENING ? json_build : json_open)(arena, text, load->error);
+    return tree && load_extract(load, arena, tree, digest, begin.len > 0);
 }
 
 /* Whether it is the List of one kind; the items of another may be Lists themselves. */
@@ -310,29 +438,38 @@ static bool load_yaml_document(struct load *load, struct str document, int64_t l
     struct window window = {.fd = -1, .data = text.ptr, .len = text.len, .eof = true};
     if (text.len && text.ptr[0] == '{' && load_json_list(load, &window))
         return true;
-    record_list_shorten(load->records, before);
+    load_shorten(load, before);
     return load_piece(load, document, line, PIECE_DOCUMENT);
 }
 
-bool load_file(const struct extractor *extractor, const char *path, struct record_list *records, struct error *error)
+static bool load_whole(struct load *load, const char *path)
 {
     struct str text, document;
-    struct load load = {extractor, records, error};
-    size_t before = records->len;
-    if (load_stream(&load, path))
-        return true;
-    record_list_shorten(records, before);
     ARENA_SCOPED arena = arena_new((size_t)LOAD_LIMIT + 4096);
     if (!arena)
-        return error_set(error, 500, "out of memory");
-    if (!file_read(arena, path, LOAD_LIMIT, &text, error))
+        return error_set(load->error, 500, "out of memory");
+    if (!file_read(arena, path, LOAD_LIMIT, &text, load->error))
         return false;
     struct yaml_split split = {.rest = text, .line = 1};
     unsigned line;
     while (yaml_next_document(&split, &document, &line))
-        if (!load_yaml_document(&load, document, line)) {
-            record_list_shorten(records, before);
+        if (!load_yaml_document(load, document, line))
             return false;
-        }
     return true;
+}
+
+bool load_file(const struct extractor *extractor, const char *path, const struct loaded *before, struct loaded *loaded,
+               struct error *error)
+{
+    struct load load = {extractor, before, &loaded->records, &loaded->pieces, error};
+    bool good = load_stream(&load, path);
+    if (!good) {
+        load_shorten(&load, 0);
+        good = load_whole(&load, path);
+    }
+    if (!good)
+        loaded_clear(loaded);
+    else if (loaded->pieces.len)
+        qsort(loaded->pieces.items, loaded->pieces.len, sizeof *loaded->pieces.items, load_piece_order);
+    return good;
 }

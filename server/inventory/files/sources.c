@@ -23,9 +23,9 @@ struct source {
     char *path;
     size_t root; /* which named path it came from */
     struct signature signature;
-    struct record_list records; /* the last good content */
-    bool listed[FACT_COUNT];    /* the kinds that it says it has all of, be it none */
-    bool bad, unread;           /* unread: for want of memory or descriptors, not for what it says */
+    struct loaded loaded;    /* the last good content */
+    bool listed[FACT_COUNT]; /* the kinds that it says it has all of, be it none */
+    bool bad, unread;        /* unread: for want of memory or descriptors, not for what it says */
 };
 
 struct root {
@@ -38,12 +38,13 @@ struct sources {
     size_t root_count;
     struct source **items; /* in the order of the roots, then by name */
     size_t len, cap;
+    size_t next; /* of those before: behind the one that was taken last */
     size_t problems;
 };
 
 static void source_free(struct source *source)
 {
-    record_list_clear(&source->records);
+    loaded_clear(&source->loaded);
     free(source->path);
     free(source);
 }
@@ -141,13 +142,16 @@ static bool sources_append(struct sources *sources, struct source *source)
 /* The source of this path as it was, taken out of `before`; or a new one. Takes the path. */
 static bool sources_take_path(struct sources *sources, struct sources *before, size_t root, char *path)
 {
-    for (size_t i = 0; path && i < before->len; i++)
+    for (size_t n = 0; path && n < before->len; n++) {
+        size_t i = (before->next + n) % before->len; /* mostly they come in the order that they had */
         if (before->items[i] && before->items[i]->root == root && strcmp(before->items[i]->path, path) == 0) {
             struct source *source = before->items[i];
             before->items[i] = NULL;
+            before->next = i + 1;
             free(path);
             return sources_append(sources, source);
         }
+    }
     struct source *fresh = path ? calloc(1, sizeof *fresh) : NULL;
     if (!fresh) {
         free(path);
@@ -209,20 +213,19 @@ static bool source_refresh(struct source *source, const struct extractor *extrac
     if (same && !source->unread)
         return false;
     source->signature = now;
-    struct record_list fresh = {0};
+    struct loaded fresh = {.records = {0}};
     struct error error = {.position = -1};
     bool listed[FACT_COUNT] = {false};
     struct extractor noting = *extractor;
     noting.listed = listed;
-    source->bad = !load_file(&noting, source->path, &fresh, &error);
+    source->bad = !load_file(&noting, source->path, &source->loaded, &fresh, &error);
     source->unread = source->bad && !now.missing && (error.code == 0 || error.code >= 500);
     if (!source->bad) {
-        record_list_clear(&source->records);
-        source->records = fresh;
+        loaded_clear(&source->loaded);
+        source->loaded = fresh;
         memcpy(source->listed, listed, sizeof listed);
         return true;
     }
-    record_list_clear(&fresh);
     /* file_read's messages begin with the path, which the callback gets by itself. */
     struct str message = str_from(error.message), path = str_from(source->path);
     if (str_starts(message, path) && str_starts(str_slice(message, path.len, message.len), STR(": ")))
@@ -269,7 +272,7 @@ bool sources_put(const struct sources *sources, struct inventory_builder *builde
         for (size_t f = 0; f < FACT_COUNT; f++)
             if (sources->items[i]->listed[f])
                 inventory_set_known(builder, (enum fact)f, true);
-        const struct record_list *records = &sources->items[i]->records;
+        const struct record_list *records = &sources->items[i]->loaded.records;
         for (size_t r = 0; r < records->len; r++)
             if (!builder_share(builder, records->items[r]))
                 return false;
@@ -280,10 +283,10 @@ bool sources_put(const struct sources *sources, struct inventory_builder *builde
 bool sources_look(const struct sources *sources, const struct extractor *extractor, struct error *error)
 {
     for (size_t i = 0; i < sources->len; i++) {
-        struct record_list none = {0};
+        struct loaded none = {.records = {0}};
         error->position = -1;
-        bool good = load_file(extractor, sources->items[i]->path, &none, error);
-        record_list_clear(&none);
+        bool good = load_file(extractor, sources->items[i]->path, NULL, &none, error);
+        loaded_clear(&none);
         if (!good)
             return error_wrap(error, "%s", sources->items[i]->path);
     }
