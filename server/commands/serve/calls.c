@@ -21,6 +21,7 @@ struct calls {
     const char *kubeconfig, *context;
     int64_t every; /* seconds */
     pthread_t thread;
+    bool started; /* not joined yet */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stopping;
@@ -116,6 +117,7 @@ bool serve_calls_open(struct service *service, const struct serve_options *value
     pthread_cond_init(&calls->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     if (pthread_create(&calls->thread, NULL, calls_run, calls) == 0) {
+        calls->started = true;
         service->calls = calls;
         return true;
     }
@@ -144,10 +146,10 @@ enum webhook_calls serve_calls_state(struct service *service, struct buf *reason
     return state;
 }
 
-void serve_calls_close(struct service *service)
+void serve_calls_stop(struct service *service)
 {
     struct calls *calls = service->calls;
-    if (!calls)
+    if (!calls || !calls->started)
         return;
     pthread_mutex_lock(&calls->lock);
     calls->stopping = true;
@@ -156,6 +158,15 @@ void serve_calls_close(struct service *service)
         kube_interrupt(calls->asking, time_monotonic_ns());
     pthread_mutex_unlock(&calls->lock);
     pthread_join(calls->thread, NULL);
+    calls->started = false;
+}
+
+void serve_calls_close(struct service *service)
+{
+    struct calls *calls = service->calls;
+    if (!calls)
+        return;
+    serve_calls_stop(service);
     pthread_cond_destroy(&calls->wake);
     pthread_mutex_destroy(&calls->lock);
     free(calls);

@@ -131,7 +131,8 @@ static bool start_and_serve(struct service *service, const struct serve_options 
 {
     if (!settings_source_open(&service->settings, values->settings, error) ||
         !serve_source_open(service, values, error) ||
-        (values->status_page && !serve_page_open(service, values->status_page_users, error)))
+        (values->status_page && !serve_page_open(service, values->status_page_users, error)) ||
+        !serve_calls_open(service, values, error))
         return false;
     struct http_server *reviews = serve_listen_reviews(service, values, error), *health = NULL;
     if (!reviews)
@@ -141,7 +142,6 @@ static bool start_and_serve(struct service *service, const struct serve_options 
     unsigned port = http_port(reviews), health_port = health ? http_port(health) : 0;
     if (fine && values->port_file)
         fine = serve_listen_tell(values->port_file, port, health_port, error);
-    fine = fine && serve_calls_open(service, values, error);
     if (fine) {
         log_line(LOG_INFO, "serving", LOG_TEXT("version", str_from(BACKSTOP_VERSION)), LOG_INTEGER("port", port),
                  LOG_INTEGER("health_port", health_port));
@@ -150,7 +150,7 @@ static bool start_and_serve(struct service *service, const struct serve_options 
         log_line(LOG_INFO, "stopping", LOG_INTEGER("lame_duck_seconds", lame_duck));
         atomic_store(&service->stopping, true);
         http_drain(reviews);
-        serve_calls_close(service);
+        serve_calls_stop(service);
         bool at_once = lame_duck > 0 && serve_signals_wait(service, lame_duck);
         certificates_stop(service->certificates);
         http_stop(reviews, at_once ? 0 : (unsigned)values->request_timeout * 1000);

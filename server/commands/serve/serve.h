@@ -98,7 +98,8 @@ http_handler serve_health; /* context: struct service */
 /* ---- whether the API server calls the webhook ---- */
 
 bool serve_calls_open(struct service *service, const struct serve_options *values, struct error *error) MUST_CHECK;
-void serve_calls_close(struct service *service);
+void serve_calls_stop(struct service *service);  /* joins; what is known stays known */
+void serve_calls_close(struct service *service); /* stops, too; once no listener is left */
 /* `reason`: what is known, and since when; empty where it is not asked. */
 enum webhook_calls serve_calls_state(struct service *service, struct buf *reason);
 
