@@ -187,4 +187,95 @@ def _(strict, lenient):
     client.plain.close()
 
 
+def in_records(client, stream, size):
+    """The stream as TLS records of `size` bytes of content."""
+    for at in range(0, len(stream), size):
+        client.tls.write(stream[at:at + size])
+    return client.outgoing.read()
+
+
+def requests(count, padding=0):
+    reviews = [backup_review(name=f"backup-{number}") for number in range(count)]
+    for review in reviews:
+        review["request"]["object"]["metadata"]["annotations"] = {"padding": "x" * padding}
+    return reviews, b"".join(a_request("POST", BACKUP, json.dumps(review).encode()) for review in reviews)
+
+
+def answered(client, reviews):
+    for review in reviews:
+        answer = client.text()
+        holds("HTTP/1.1 200 OK\r\n", answer)
+        holds(review["request"]["uid"], answer)
+
+
+@shows("however many records a segment holds, every review in them is answered without another byte")
+def _(strict, lenient):
+    for server, tls in ((strict, context()), (lenient, context(V12, V12))):
+        client = Records(server.port, tls)
+        for size in (1, 2, 5, 100, 4096, 8191, 16384):
+            for count, padding in ((1, 0), (7, 0), (3, 20000)):
+                if size < 100 and padding:
+                    continue
+                reviews, stream = requests(count, padding)
+                client.plain.sendall(in_records(client, stream, size))
+                answered(client, reviews)
+        client.plain.close()
+
+
+@shows("wherever a segment is cut, the reviews in both parts are answered")
+def _(strict, lenient):
+    for server, tls in ((strict, context()), (lenient, context(V12, V12))):
+        client = Records(server.port, tls)
+        client.plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        reviews, stream = requests(2)
+        length = len(in_records(client, stream, 700))
+        client.plain.close()
+        client = Records(server.port, tls)
+        client.plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for cut in [*range(1, 12), *range(12, length, 61)]:
+            bytes_ = in_records(client, stream, 700)
+            client.plain.sendall(bytes_[:cut])
+            time.sleep(0.002)  # so that the server reads the first part alone, mostly
+            client.plain.sendall(bytes_[cut:])
+            answered(client, reviews)
+        client.plain.close()
+
+
+@shows("a client that ends its side right behind its reviews is answered, and then the connection ends")
+def _(strict, lenient):
+    for server, tls in ((strict, context()), (lenient, context(V12, V12))):
+        client = Records(server.port, tls)
+        reviews, stream = requests(2)
+        client.tls.write(stream)
+        try:
+            client.tls.unwrap()
+        except ssl.SSLWantReadError:
+            pass
+        client.plain.sendall(client.outgoing.read())
+        answered(client, reviews)
+        client.plain.settimeout(20)
+        while client.plain.recv(4096):
+            continue
+        client.plain.close()
+
+
+@shows("a broken record ends the connection, whatever stands before and behind it")
+def _(strict, lenient):
+    for server, tls in ((strict, context()), (lenient, context(V12, V12))):
+        client = Records(server.port, tls)
+        _, stream = requests(1)
+        client.plain.sendall(in_records(client, stream, 16384) + b"\x17\x03\x03\x00\x20" + bytes(32) +
+                             in_records(client, stream, 16384))
+        client.plain.settimeout(20)
+        came = 0
+        try:
+            while part := client.plain.recv(4096):
+                came += len(part)
+        except ConnectionResetError:
+            pass
+        assert came < 2000, came  # one answer at most, and the alert
+        client.plain.close()
+    strict.post(BACKUP, backup_review()).response()
+
+
 main(Server(), Server("--tls-min-version", "1.2"))
