@@ -371,8 +371,8 @@ static bool reading_json_value(struct manifest_reading *reading, struct str text
     struct error error;
     struct manifest manifest = {.text = text, .lines_before = lines_before, .line = lines_before + 1};
     manifest.repeats = json_repeats_keys(text);
-    manifest.tree =
-        (manifest.repeats || text.len < JSON_WORTH_OPENING ? json_build : json_open)(reading->arena, text, &error);
+    bool opened = !manifest.repeats && text.len >= JSON_WORTH_OPENING;
+    manifest.tree = opened ? json_open(reading->arena, text, &error) : json_build(reading->arena, text, &error);
     if (!manifest.tree)
         return reading_broken_review(reading, text, lines_before + 1);
     reading_complete_item(reading, manifest.tree);
