@@ -208,19 +208,54 @@ static bool kube_answer_exists(struct str body, struct str name)
 
 enum { ANSWER_BYTES_MAX = 16 * 1024 * 1024, PATH_BYTES_MAX = 4096 };
 
-/* The Status message, which is what kubectl prints; without one the HTTP status alone. */
+/* The text between two tags of a page, or nothing. */
+static struct str page_title(struct str page)
+{
+    const struct str open = STR("<title>"), close = STR("</title>");
+    for (size_t i = 0, from = 0; i + close.len <= page.len; i++) {
+        if (!from && str_eq_nocase(str_slice(page, i, i + open.len), open))
+            from = i + open.len;
+        else if (from && str_eq_nocase(str_slice(page, i, i + close.len), close))
+            return str_trim(str_slice(page, from, i));
+    }
+    return (struct str){NULL, 0};
+}
+
+/* What somebody before the API server says, or its HTTP server, which knows nothing of Status: the title of a page, or a
+ * text's first line. client-go, too, has words of its own for the page that Go's HTTP server gives for a path that is not
+ * served: that of a CRD that is not installed. */
+static void refusal_foreign(struct buf *words, long status, struct str answer)
+{
+    enum { SHOWN_MAX = 200 };
+    struct str rest = str_trim(answer), line;
+    if (status == 404 && str_is(rest, "404 page not found")) {
+        buf_puts(words, "the server could not find the requested resource (HTTP status 404)");
+        return;
+    }
+    bool page = str_starts(rest, STR("<"));
+    if (page)
+        rest = page_title(rest);
+    str_cut(&rest, '\n', &line);
+    line = str_utf8_head(str_trim(line), SHOWN_MAX);
+    buf_printf(words, "HTTP status %ld%s", status, line.len > 1 ? ": " : page ? " (an HTML page)" : "");
+    if (line.len > 1)
+        buf_add_printable(words, line, false);
+}
+
+/* The Status message, which is what kubectl prints; without one the HTTP status and what came instead. */
 bool kube_refused(long status, struct str answer, const char *verb, struct str what, struct error *error)
 {
-    char words[600] = "";
+    BUF_SCOPED words;
+    buf_init(&words, 1024);
     ARENA_SCOPED arena = arena_new(ANSWER_BYTES_MAX);
     struct error ignored;
     struct json_object *document = arena ? json_build(arena, str_trim(answer), &ignored) : NULL;
     struct str message = json_get_str(document, "message");
     if (message.len)
-        snprintf(words, sizeof words, "%.*s", STR_ARG(message));
+        buf_add(&words, str_utf8_head(message, 600));
     else
-        snprintf(words, sizeof words, "HTTP status %ld", status);
-    return error_set(error, (int)status, "%s %.*s: %s", verb, STR_ARG(what), words);
+        refusal_foreign(&words, status, answer);
+    return error_set(error, (int)status, "%s %.*s: %.*s", verb, STR_ARG(what), STR_ARG(buf_str(&words)));
 }
 
 /* "managementbackups \"kcm-backup\"", for messages. */

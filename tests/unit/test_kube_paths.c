@@ -110,11 +110,25 @@ static void test_refusals(void)
     } cases[] = {
         {"{\"kind\":\"Status\",\"message\":\"backups.velero.io is forbidden: User \\\"u\\\" cannot list\"}",
          "list backups: backups.velero.io is forbidden: User \"u\" cannot list"},
-        {"<html>no</html>", "list backups: HTTP status 403"},
+        {"<html>no</html>", "list backups: HTTP status 403 (an HTML page)"},
+        {"<!DOCTYPE html>\n<HTML><TITLE>\n403 Forbidden\n</TITLE>", "list backups: HTTP status 403: 403 Forbidden"},
+        {"<title>cut short", "list backups: HTTP status 403 (an HTML page)"},
         {"", "list backups: HTTP status 403"},
-        {"{\"message\":7}", "list backups: HTTP status 403"},
+        {" \r\n", "list backups: HTTP status 403"},
+        {"Access denied\x1b[31m by the\tproxy \r\nsecond line",
+         "list backups: HTTP status 403: Access denied\\x1b[31m by the\\x09proxy"},
+        {"404 page not found\n", "list backups: HTTP status 403: 404 page not found"},
+        {"{\"message\":7}", "list backups: HTTP status 403: {\"message\":7}"},
         {"[", "list backups: HTTP status 403"},
     };
+    char many[1000];
+    struct error clipped;
+    memset(many, 'x', sizeof many);
+    CU_ASSERT(!kube_refused(502, (struct str){many, sizeof many}, "list", STR("backups"), &clipped));
+    CU_ASSERT_EQUAL(strlen(clipped.message), strlen("list backups: HTTP status 502: ") + 200);
+    CU_ASSERT(!kube_refused(404, STR("404 page not found\n"), "list", STR("backups"), &clipped));
+    ASSERT_TEXT(str_from(clipped.message),
+                "list backups: the server could not find the requested resource (HTTP status 404)");
     for (size_t i = 0; i < LENGTH_OF(cases); i++) {
         struct error error;
         CU_ASSERT(!kube_refused(403, str_from(cases[i].answer), "list", STR("backups"), &error));

@@ -139,6 +139,37 @@ def _(folder):
         holds("contains a line break", done.stderr)
 
 
+class Answers(http.server.BaseHTTPRequestHandler):
+    """Whatever is asked is answered by a proxy: status, type and text of the class below."""
+
+    def do_GET(self):
+        self.send_response(self.status)
+        self.send_header("Content-Type", "text/html" if self.text.startswith("<") else "text/plain")
+        self.send_header("Content-Length", str(len(self.text)))
+        self.end_headers()
+        self.wfile.write(self.text.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@shows("what is no API server is quoted: its text, or the title of its page")
+def _(folder):
+    for status, text, words in (
+            (400, "Client sent an HTTP request to an HTTPS server.\n",
+             "HTTP status 400: Client sent an HTTP request to an HTTPS server."),
+            (502, "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body>", "HTTP status 502: 502 Bad Gateway"),
+            (403, "<p>Log in first", "HTTP status 403 (an HTML page)")):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("A", (Answers,), {"status": status, "text": text}))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        path = kubeconfig(folder, f"http://127.0.0.1:{server.server_port}", {"token": "t"})
+        for command in (["status", "--timeout", "1s"], ["rehearse", "nightly"]):
+            done, _ = run(*command, "--kubeconfig", path)
+            same((done.returncode, done.stdout), (2, ""), done.stderr)
+            holds(words, done.stderr)
+        server.shutdown()
+
+
 class Folder(str):
     def stop(self):
         shutil.rmtree(self, ignore_errors=True)
