@@ -127,6 +127,24 @@ def _(_):
         assert "annotations" not in api.objects["backups"][0]["metadata"]
 
 
+class WithoutRequests(WithVelero):
+    """The CRD DownloadRequest is not installed: Go's HTTP server answers, not the API server."""
+
+    def do_POST(self):
+        if self.path.partition("?")[0].endswith("/downloadrequests"):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            return self.say(404, b"404 page not found\n", Content_Type="text/plain; charset=utf-8")
+        return super().do_POST()
+
+
+@shows("without the CRD DownloadRequest: which is missing, and what to do instead")
+def _(_):
+    done = rehearse(cluster(config("a"), handler=WithoutRequests))
+    same((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), done.stderr)
+    holds("does not serve downloadrequests.velero.io", done.stderr)
+    assert done.stderr.endswith("--contents FILE\n"), done.stderr
+
+
 @shows("another Backup that has the name by then is not marked")
 def _(_):
     class Replaced(WithVelero):

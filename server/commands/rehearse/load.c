@@ -240,6 +240,17 @@ static bool download_check_backup(struct rehearsal *rehearsal, struct json_objec
     return true;
 }
 
+/* 404 where the Backup was read a moment ago: its namespace is there, so the kind is what is missing. */
+static bool download_no_requests(const struct rehearsal *rehearsal, struct error *error)
+{
+    return error_set(
+        error, 404,
+        "this cluster does not serve downloadrequests.velero.io, by which Velero hands out the contents of "
+        "Backup %.*s. Install the missing CRD, or download BACKUP.tar.gz from the object store and pass it: "
+        "--contents FILE",
+        STR_ARG(str_utf8_head(rehearsal->restore.backup, 253)));
+}
+
 /* Named as the CLI names it, after the backup and with random digits. Velero deletes the request
  * when its URL has expired. */
 static bool download_request(struct rehearsal *rehearsal, struct str *url, struct error *error)
@@ -263,7 +274,7 @@ static bool download_request(struct rehearsal *rehearsal, struct str *url, struc
     if (!made)
         return error_set(error, 500, "out of memory");
     if (!kube_create(rehearsal->client, arena, &download_requests, rehearsal->ns, request, NULL, error))
-        return false;
+        return error->code == 404 ? download_no_requests(rehearsal, error) : false;
     for (int64_t until = time_monotonic_ns() + NS_PER_SECOND * DOWNLOAD_SECONDS; time_monotonic_ns() < until;) {
         struct json_object *answer;
         if (!kube_get(rehearsal->client, arena, &download_requests, rehearsal->ns, buf_str(&name), &answer, error))

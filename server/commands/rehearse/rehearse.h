@@ -46,7 +46,7 @@ void rehearsal_find_velero(struct rehearsal *rehearsal);
 void rehearsal_become_velero(struct rehearsal *rehearsal, const struct kube_options *access);
 /* What the webhook would make of it, its warnings as notes. False, with its reason, where it would refuse: the
  * code is REHEARSAL_DENIED then. */
-enum { REHEARSAL_DENIED = 403 };
+enum { REHEARSAL_DENIED = -1 }; /* no HTTP status: the API server's own 403 is no verdict */
 bool rehearsal_mutate(struct rehearsal *rehearsal, const struct inventory *inventory, const struct settings *settings,
                       int64_t now, struct error *error) MUST_CHECK;
 /* How the object store is asked. */
