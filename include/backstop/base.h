@@ -205,6 +205,9 @@ struct arena *arena_new_secret(size_t limit) MUST_CHECK; /* for private keys: it
 /* Gives the system back what something large had and has freed. Not in a build with a sanitizer, whose allocator
  * glibc's trim knows nothing of. */
 void memory_trim(void);
+/* Unmaps the code and the constants of the program and its libraries, of which a start touches more than what follows:
+ * what is still used comes back from the page cache at its next use. Safe from any thread. */
+void memory_trim_program(void);
 void arena_free(struct arena *arena);                           /* NULL is fine; runs defers, newest first */
 void *arena_alloc(struct arena *arena, size_t size) MUST_CHECK; /* zeroed, aligned for any type */
 void *arena_array(struct arena *arena, size_t count, size_t size) MUST_CHECK;

@@ -6,11 +6,14 @@
  * A piece of memory is never given back singly: an array that grows leaves its old copies behind
  * until the arena goes. So limits count everything that was ever handed out, and a loop that
  * allocates in each round needs an arena of its own. */
+#include <link.h>
 #include <malloc.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "backstop/base.h"
 
@@ -263,6 +266,26 @@ void memory_trim(void)
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     malloc_trim(0);
 #endif
+}
+
+/* What was written is in segments that may be written, and stays: the file does not have it. */
+static int program_unmap(struct dl_phdr_info *object, size_t size, void *context)
+{
+    (void)size, (void)context;
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        uintptr_t begin = object->dlpi_addr + segment->p_vaddr, end = begin + segment->p_memsz;
+        begin &= ~(page - 1);
+        if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
+            (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+    }
+    return 0;
+}
+
+void memory_trim_program(void)
+{
+    (void)dl_iterate_phdr(program_unmap, NULL);
 }
 
 void shared_init(struct shared *shared, void (*destroy)(struct shared *))

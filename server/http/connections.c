@@ -154,6 +154,7 @@ unsigned connections_busy(struct http_server *server)
 static void *connections_sweeper(void *cls)
 {
     struct http_server *server = cls;
+    int64_t started_ns = server->tls ? time_monotonic_ns() : 0; /* 0: what only the start needed was given back */
     pthread_mutex_lock(&server->lock);
     while (!server->stopping) {
         cond_wait_until(&server->wake, &server->lock, time_monotonic_ns() + SWEEP_MS * NS_PER_MS);
@@ -168,6 +169,11 @@ static void *connections_sweeper(void *cls)
         if (last && time_monotonic_ns() - last > (int64_t)TRIM_MS * 1000000 &&
             atomic_compare_exchange_strong(&server->freed_ns, &last, 0))
             memory_trim();
+        if (started_ns && time_monotonic_ns() - started_ns > (int64_t)TRIM_MS * NS_PER_MS) {
+            memory_trim();
+            memory_trim_program();
+            started_ns = 0;
+        }
         pthread_mutex_lock(&server->lock);
     }
     pthread_mutex_unlock(&server->lock);

@@ -18,7 +18,31 @@ def temporary(text):
     return made.name
 
 
+def program_in_memory(server):
+    """Which part of the program's and its libraries' code and constants is in its memory."""
+    kib = {"Size": 0, "Rss": 0}
+    constant = False
+    with open(f"/proc/{server.process.pid}/smaps", encoding="utf-8") as maps:
+        for name, *rest in map(str.split, maps):
+            if not name.endswith(":"):
+                constant = rest[0].startswith("r-") and len(rest) > 4
+            elif constant and name[:-1] in kib:
+                kib[name[:-1]] += int(rest[0])
+    return kib["Rss"] / kib["Size"]
+
+
 # ---- starting ---------------------------------------------------------------------------
+
+@shows("what only the start needed of the program does not stay in memory")
+def _(server):
+    fresh = Server()
+
+    def lean():
+        assert program_in_memory(fresh) < 0.3, program_in_memory(fresh)  # over half of it after a start
+    eventually(lean, 30)
+    fresh.post(BACKUP, backup_review()).response()
+    fresh.stop()
+
 
 @shows("without a certificate it says how to get one")
 def _(server):
