@@ -220,8 +220,7 @@ bool webhooks_enforce(struct kube_client *kube, const char *name, struct enforce
         if (found[i] && !enforce_close(arena, kube, &kube_webhook_configurations[i], found[i],
                                        json_path_str(proven, "clientConfig.caBundle"), done, error))
             return error_wrap(error, "cannot set failurePolicy");
-    if (done->closed < done->open)
-        return error_set(error, 0, "%zu webhooks do not fail closed yet: their caBundle differs from that of %s",
-                         done->open - done->closed, PROOF_WEBHOOK);
-    return true;
+    size_t left = done->open - done->closed;
+    return left == 0 || error_set(error, 0, "%zu %s not fail closed yet: %s caBundle differs from that of %s", left,
+                                  left == 1 ? "webhook does" : "webhooks do", left == 1 ? "its" : "their", PROOF_WEBHOOK);
 }

@@ -213,7 +213,7 @@ def _(server):
 @shows("one whose CA is not the proven one stays open, and is named as the reason")
 def _(server):
     api = EnforcingApi(bundles={"managements": "eA=="})
-    holds("1 webhooks do not fail closed yet: their caBundle differs", enforce(api, server, code=1))
+    holds("1 webhook does not fail closed yet: its caBundle differs", enforce(api, server, code=1))
     same(api.policies(), {"managementbackups": "Fail", "managements": "Ignore", "restores": "Fail", "schedules": "Ignore"})
 
 
