@@ -221,6 +221,7 @@ bool webhooks_enforce(struct kube_client *kube, const char *name, struct enforce
                                        json_path_str(proven, "clientConfig.caBundle"), done, error))
             return error_wrap(error, "cannot set failurePolicy");
     size_t left = done->open - done->closed;
-    return left == 0 || error_set(error, 0, "%zu %s not fail closed yet: %s caBundle differs from that of %s", left,
-                                  left == 1 ? "webhook does" : "webhooks do", left == 1 ? "its" : "their", PROOF_WEBHOOK);
+    return left == 0 ||
+           error_set(error, 0, "%zu %s not fail closed yet: %s caBundle differs from that of %s", left,
+                     left == 1 ? "webhook does" : "webhooks do", left == 1 ? "its" : "their", PROOF_WEBHOOK);
 }

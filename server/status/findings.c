@@ -143,6 +143,16 @@ static void find_in_location(struct status_view *view, const struct status_locat
 
 /* ---- management backups ---------------------------------------------------------------- */
 
+/* Where the last Backup went, which need not be where the next one goes. */
+static struct str last_location(const struct status_view *view, const struct status_backup *backup)
+{
+    const struct backup *velero =
+        inventory_backup(view->inventory, view->settings->system_namespace, backup->last_name);
+    if (velero && velero->storage_location.len)
+        return velero->storage_location;
+    return backup->goes_to ? backup->goes_to->object->meta.name : backup->object->storage_location;
+}
+
 /* The last run failed, a run is missing, or kcm itself reports an error: each for itself, since
  * each may be true. */
 static void find_last(struct status_view *view, const struct status_backup *backup, struct str name)
@@ -153,13 +163,12 @@ static void find_last(struct status_view *view, const struct status_backup *back
         struct str good = backup->good ? arena_printf(arena, "; the last good one is from %.*s",
                                                       STR_ARG(status_ago(view, backup->good->status.completed)))
                                        : STR("; it has no good backup");
-        status_report(
-            view, CAUSE_BACKUP_FAILED, 0, name,
-            arena_printf(arena, "last backup %.*s ended %.*s %.*s (%.*s)%.*s", STR_ARG(shown(arena, backup->last_name)),
-                         STR_ARG(shown(arena, backup->last->phase)), STR_ARG(status_ago(view, backup->last_when)),
-                         STR_ARG(backup_failure(arena, backup->last)), STR_ARG(good)),
-            arena_printf(arena, "kubectl describe backups.velero.io -n %.*s %.*s",
-                         STR_ARG(view->settings->system_namespace), STR_ARG(status_command_name(backup->last_name))));
+        status_report(view, CAUSE_BACKUP_FAILED, 0, name,
+                      arena_printf(arena, "last backup %.*s ended %.*s %.*s (%.*s)%.*s",
+                                   STR_ARG(shown(arena, backup->last_name)), STR_ARG(shown(arena, backup->last->phase)),
+                                   STR_ARG(status_ago(view, backup->last_when)),
+                                   STR_ARG(backup_failure(arena, backup->last)), STR_ARG(good)),
+                      status_backup_fix(view, backup->last, backup->last_name, last_location(view, backup)));
     }
     bool held = backup->goes_to && !backup->goes_to->usable; /* and that is told already */
     if (backup->due && backup->due + GRACE < view->now && backup->goes_to && !held)
@@ -189,9 +198,8 @@ static void find_regions(struct status_view *view, const struct management_backu
                                        STR_ARG(which), STR_ARG(shown(arena, region->backup_name)),
                                        STR_ARG(shown(arena, status->phase)), STR_ARG(status_ago(view, when)),
                                        STR_ARG(backup_failure(arena, status))),
-                          arena_printf(arena, "on that cluster: kubectl describe backups.velero.io -n %.*s %.*s",
-                                       STR_ARG(view->settings->system_namespace),
-                                       STR_ARG(status_command_name(region->backup_name))));
+                          arena_printf(arena, "on that cluster: %.*s",
+                                       STR_ARG(status_backup_fix(view, status, region->backup_name, STR("")))));
         if (region->error.len)
             status_report(view, CAUSE_REGION_ERROR, 0, name,
                           arena_printf(arena, "kcm reports for region %.*s: %.*s", STR_ARG(which),

@@ -69,8 +69,14 @@ void status_report(struct status_view *view, enum status_cause cause, unsigned b
 struct str status_deployment_down(const struct status_view *view, const struct deployment_state *state);
 struct str status_deployment_fix(const struct status_view *view, const struct object_meta *meta,
                                  const struct deployment_state *state);
+/* What storage needs by what a store, its plugin or Velero reports of it; absent where that is not known. */
+struct str status_storage_fix(struct str reason);
 /* What a location that is not Available needs, by what Velero reports of it. */
 struct str status_location_fix(const struct storage_location *location);
+/* What helps after a Backup that failed: in its storage location where the store is what failed, else the command that
+ * shows more. */
+struct str status_backup_fix(const struct status_view *view, const struct backup_status *status, struct str backup,
+                             struct str location);
 /* Causes in Velero beside that it does not run. True when the upgrade gate refuses for one of them. */
 bool status_find_in_velero(struct status_view *view);
 void status_find_in_kcm(struct status_view *view);    /* And in schedules and clocks */

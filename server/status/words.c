@@ -90,7 +90,7 @@ struct str status_object_name(const struct status_view *view, const char *kind, 
 
 /* By what stores, plugins and Velero itself report: the codes of S3 (AWS "Error responses"), Azure's and Google's, Go's
  * net and x509, and Velero's own messages (pkg/persistence/object_store.go, pkg/plugin/clientmgmt). */
-struct str status_location_fix(const struct storage_location *location)
+struct str status_storage_fix(struct str reason)
 {
     static const struct {
         const char *part, *fix;
@@ -120,9 +120,41 @@ struct str status_location_fix(const struct storage_location *location)
         {"unable to locate ObjectStore plugin", "install the plugin for spec.provider, or correct spec.provider"},
     };
     for (size_t i = 0; i < LENGTH_OF(known); i++)
-        if (str_contains(storage_location_reason(location), str_from(known[i].part)))
+        if (str_contains(reason, str_from(known[i].part)))
             return str_from(known[i].fix);
-    return STR("fix its bucket, config or credential");
+    return (struct str){NULL, 0};
+}
+
+struct str status_location_fix(const struct storage_location *location)
+{
+    struct str fix = status_storage_fix(storage_location_reason(location));
+    return fix.ptr ? fix : STR("fix its bucket, config or credential");
+}
+
+/* What plugins put before an error of the store, and Velero before one of a plugin: the same "connection refused" may
+ * be the API server's, a hook's or another webhook's. pkg/controller/backup_controller.go, pkg/persistence. */
+static bool failure_is_of_store(struct str reason)
+{
+    static const char *const marks[] = {"operation error S3", "object stor", "ObjectStor",
+                                        "backup stor",        "blob.core.",  "googleapi"};
+    for (size_t i = 0; i < LENGTH_OF(marks); i++)
+        if (str_contains(reason, str_from(marks[i])))
+            return true;
+    return false;
+}
+
+struct str status_backup_fix(const struct status_view *view, const struct backup_status *status, struct str backup,
+                             struct str location)
+{
+    struct str ns = view->settings->system_namespace;
+    struct str fix = failure_is_of_store(status->failure_reason) ? status_storage_fix(status->failure_reason)
+                                                                 : (struct str){NULL, 0};
+    if (fix.ptr)
+        return arena_printf(view->arena,
+                            "%.*s; backups fail until then: kubectl edit backupstoragelocations.velero.io -n %.*s %.*s",
+                            STR_ARG(fix), STR_ARG(ns), STR_ARG(status_command_name(location)));
+    return arena_printf(view->arena, "kubectl describe backups.velero.io -n %.*s %.*s", STR_ARG(ns),
+                        STR_ARG(status_command_name(backup)));
 }
 
 struct str status_deployment_fix(const struct status_view *view, const struct object_meta *meta,
