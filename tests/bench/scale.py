@@ -1,4 +1,6 @@
 """What must not grow: memory over a million reviews, cost with the inventory, connections, overload."""
+import json
+import os
 import socket
 import statistics
 import threading
@@ -86,6 +88,50 @@ def overload(place):
                 "grown_kib": server.memory_kib() - calm}
 
 
+def reload(place, changes=12):
+    """The inventory of 10,000 Backups is replaced by one with another storage location, again and again. Reviews go on by
+    one connection, a hundred a second; those that name the new location say when it is known."""
+    with open(f"{place.bodies}/facts-large.json", encoding="utf-8") as file:
+        facts = json.load(file)
+    location = next(item for item in facts["items"] if item["kind"] == "BackupStorageLocation")
+    path, review = f"{place.bodies}/facts-reloaded.json", json.loads(place.body("backup"))
+
+    def write(name):
+        location["metadata"]["name"] = review["request"]["object"]["spec"]["storageLocation"] = name
+        with open(path + ".new", "w", encoding="utf-8") as new:
+            json.dump(facts, new)
+        return json.dumps(review).encode()
+
+    write("before")
+    os.rename(path + ".new", path)
+    calm, busy, known, spent = [], [], [], []
+    with Server(place, "backstop", "facts-reloaded") as server, server.connect() as connection:
+
+        def ask(body, waits):
+            began = time.monotonic()
+            allowed = json.loads(server.ask(connection, "backup", body)[1])["response"]["allowed"]
+            waits.append((time.monotonic() - began) * 1000)
+            return allowed
+
+        for number in range(changes):
+            body = write(f"changed-{number}")
+            time.sleep(0.5)
+            for _ in range(50):
+                ask(body, calm)
+                time.sleep(0.01)
+            used, began = server.running_seconds(), time.monotonic()
+            os.rename(path + ".new", path)
+            while not ask(body, busy):
+                if time.monotonic() - began > 30:
+                    raise SystemExit("bench: a changed inventory was not read")
+                time.sleep(0.005)
+            known.append((time.monotonic() - began) * 1000)
+            time.sleep(0.5)
+            spent.append((server.running_seconds() - used) * 1000)
+    return {"calm_ms": statistics.median(calm), "calm_max_ms": max(calm), "busy_ms": statistics.median(busy),
+            "busy_max_ms": max(busy), "known_ms": statistics.median(known), "cpu_ms": statistics.median(spent)}
+
+
 def run(place, names, args):
     if "backstop" not in names:
         return None
@@ -93,11 +139,11 @@ def run(place, names, args):
             "small": inventory_size(place, "facts", args.seconds),
             "large": inventory_size(place, "facts-large", args.seconds),
             "half_sent": {name: half_sent(place, name) for name in names},
-            "many": many_connections(place, args.seconds), "overload": overload(place)}
+            "many": many_connections(place, args.seconds), "overload": overload(place), "reload": reload(place)}
 
 
 def table(sizes):
-    marks, small, large, many, full = (sizes[key] for key in ("long_run", "small", "large", "many", "overload"))
+    marks, small, large, many, full, again = (sizes[key] for key in ("long_run", "small", "large", "many", "overload", "reload"))
     half = ", ".join(f"{name} {kib:.1f} KiB" for name, kib in sizes["half_sent"].items())
     return ["| what must not grow | measured |", "|---|---|",
             f"| memory high-water mark over reviews | {marks[0]['high_kib']:,} KiB after {marks[0]['reviews']:,}, "
@@ -114,4 +160,7 @@ def table(sizes):
             f"{many['errors']} errors, {many['refused']} refused |",
             f"| overload: {full['answers']} large reviews beside 16 of 16 places taken | {full['refused']} answered 429, "
             f"{full['failed']} failed; p50 {full['p50_ms']:.1f} ms, slowest {full['max_ms']:.1f} ms; "
-            f"memory grew {full['grown_kib']:,} KiB |"]
+            f"memory grew {full['grown_kib']:,} KiB |",
+            f"| an inventory of 10,000 Backups in which one object changes | known {again['known_ms']:.0f} ms after the change, "
+            f"{again['cpu_ms']:.0f} ms of CPU; a review meanwhile p50 {again['busy_ms']:.2f} ms, slowest {again['busy_max_ms']:.1f} "
+            f"ms (otherwise {again['calm_ms']:.2f} and {again['calm_max_ms']:.1f}) |"]
