@@ -43,6 +43,8 @@ struct kube_client *kube_open(const struct kube_options *options, struct error *
     /* Without the part that did not fit it would be another configuration: no impersonation, say. */
     if (loaded && arena_failed(arena))
         loaded = error_set(error, 500, "out of memory, or the kubeconfig is too large");
+    if (loaded && client->config.exec)
+        loaded = kube_exec_installed(client->config.exec, error);
     if (loaded)
         return client;
     kube_close(client);

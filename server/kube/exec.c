@@ -6,8 +6,10 @@
  * own messages reach the user. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -106,6 +108,40 @@ static bool plugin_start(struct arena *arena, const struct kube_exec *exec, int 
     return why == 0;
 }
 
+static bool plugin_not_started(const struct kube_exec *exec, int why, struct error *error)
+{
+    char buffer[128];
+    const char *reason = strerror_r(why, buffer, sizeof buffer);
+    if (exec->hint.len == 0)
+        return error_set(error, 0, "cannot start credential plugin %.*s (%s): check that it is installed and on PATH",
+                         STR_ARG(exec->command), reason);
+    return error_set(error, 0, "cannot start credential plugin %.*s (%s). The kubeconfig's installHint: %.*s",
+                     STR_ARG(exec->command), reason, STR_ARG(exec->hint));
+}
+
+bool kube_exec_installed(const struct kube_exec *exec, struct error *error)
+{
+    if (exec->command.len == 0)
+        return error_set(error, 0, "the kubeconfig's exec has no command");
+    if (str_contains(exec->command, STR("/")))
+        return access(exec->command.ptr, X_OK) == 0 || plugin_not_started(exec, errno, error);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is never written */
+    const char *path = getenv("PATH");
+    struct str rest = path ? str_from(path) : STR("/bin:/usr/bin"), folder;
+    int why = ENOENT;
+    while (str_cut(&rest, ':', &folder)) {
+        char program[PATH_MAX];
+        int length = snprintf(program, sizeof program, "%.*s%s%.*s", STR_ARG(folder), folder.len ? "/" : "",
+                              STR_ARG(exec->command));
+        if (length < 0 || (size_t)length >= sizeof program)
+            continue;
+        if (access(program, X_OK) == 0)
+            return true;
+        why = errno == EACCES ? EACCES : why; /* it is there, and not executable */
+    }
+    return plugin_not_started(exec, why, error);
+}
+
 /* ---- until it ends ---------------------------------------------------------------- */
 
 enum plugin_end { PLUGIN_ENDED, PLUGIN_TOO_MUCH, PLUGIN_TOO_LONG, PLUGIN_NOT_WANTED };
@@ -152,9 +188,7 @@ static bool exec_run(struct arena *arena, const struct kube_exec *exec, const st
     close(ends[1]);
     if (!started) {
         close(ends[0]);
-        char reason[128];
-        return error_set(error, 0, "cannot start credential plugin %.*s (%s): check that it is installed and on PATH",
-                         STR_ARG(exec->command), strerror_r(why, reason, sizeof reason));
+        return plugin_not_started(exec, why, error);
     }
     enum plugin_end end = plugin_watch(pid, ends[0], wait, output, &closed);
     if (end != PLUGIN_ENDED || !closed) /* before it is reaped: until then the group's number is its own */

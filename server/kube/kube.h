@@ -10,6 +10,7 @@
 struct kube_exec {
     struct str command, api_version;
     struct strlist args, env; /* env as NAME=VALUE */
+    struct str hint;          /* installHint, in one line; or absent */
 };
 
 /* What a kubeconfig's context or the pod's files say. Texts live in the client's
@@ -44,6 +45,9 @@ struct kube_exec_wait {
     bool (*given_up)(void *context);
     void *context;
 };
+/* Whether the plugin's program is there, as execvpe would find it: one that is not does not come by trying again. False
+ * with the kubeconfig's installHint, as kubectl prints it. */
+bool kube_exec_installed(const struct kube_exec *exec, struct error *error) MUST_CHECK;
 /* Runs the plugin. One that takes too long, prints too much or is not waited for any more is killed with
  * all that it has started. */
 bool kube_exec_run(struct arena *arena, const struct kube_exec *exec, const struct kube_exec_wait *wait,

@@ -219,6 +219,21 @@ static bool read_cluster(struct arena *arena, struct json_object *cluster, struc
     return kubeconfig_decode(arena, cluster, "certificate-authority-data", &config->ca_data, error);
 }
 
+/* An installHint is often a paragraph, and errors are one line. */
+static struct str exec_hint(struct arena *arena, struct str text)
+{
+    enum { HINT_MAX = 400 };
+    BUF_SCOPED line;
+    buf_init(&line, HINT_MAX + 2);
+    text = str_utf8_head(str_trim(text), HINT_MAX);
+    for (size_t i = 0; i < text.len; i++) {
+        bool space = (unsigned char)text.ptr[i] <= ' ';
+        if (!space || (line.len && line.data[line.len - 1] != ' '))
+            buf_putc(&line, space ? ' ' : text.ptr[i]);
+    }
+    return arena_copy(arena, buf_str(&line));
+}
+
 static void read_exec(struct arena *arena, struct json_object *tree, struct str folder, struct kube_config *config)
 {
     struct kube_exec *exec = tree ? arena_alloc(arena, sizeof *exec) : NULL;
@@ -228,6 +243,7 @@ static void read_exec(struct arena *arena, struct json_object *tree, struct str 
     /* As client-go: a relative path with a slash starts from the file's folder, a bare name from PATH. */
     exec->command = str_contains(command, STR("/")) ? file_path(arena, folder, command) : arena_copy(arena, command);
     exec->api_version = arena_copy(arena, json_get_str(tree, "apiVersion"));
+    exec->hint = exec_hint(arena, json_get_str(tree, "installHint"));
     struct json_object *args = json_get(tree, "args"), *env = json_get(tree, "env");
     for (size_t i = 0; i < json_len(args); i++)
         strlist_add(arena, &exec->args, arena_copy(arena, json_str(json_item(args, i))));

@@ -91,6 +91,49 @@ static void test_failures(void)
     kube_files_end(&files);
 }
 
+static void installed(struct kube_files *files, const char *exec, const char *says)
+{
+    struct kube_config config = {.insecure = false};
+    struct error error = {.message = ""};
+    char text[2048];
+    snprintf(text, sizeof text,
+             "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"
+             "clusters: [{name: c, cluster: {server: 'https://s'}}]\n"
+             "users: [{name: u, user: {exec: {%s}}}]\n",
+             exec);
+    CU_ASSERT_FATAL(kube_config_from_kubeconfig(files->arena, kube_files_put(files, "config", text),
+                                                &(struct kube_options){0}, &config, &error));
+    CU_ASSERT_EQUAL(kube_exec_installed(config.exec, &error), *says == '\0');
+    ASSERT_TEXT(str_from(error.message), says);
+}
+
+/* As execvpe looks for it; and the hint, whatever is in it, is one line. */
+static void test_installed(void)
+{
+    struct kube_files files = kube_files_begin();
+    chmod(kube_files_put(&files, "there", "#!/bin/sh\n"), 0700);
+    chmod(kube_files_put(&files, "plain", ""), 0600);
+    installed(&files, "command: sh", "");
+    installed(&files, "command: ./there", "");
+    installed(&files, "command: no-such-plugin",
+              "cannot start credential plugin no-such-plugin (No such file or directory): check that it is installed "
+              "and on PATH");
+    installed(
+        &files, "command: no-such-plugin, installHint: \"\\x01 Install it:\\n\\n  brew  install it\\n\"",
+        "cannot start credential plugin no-such-plugin (No such file or directory). The kubeconfig's installHint: "
+        "Install it: brew install it");
+    installed(&files, "args: [a]", "the kubeconfig's exec has no command");
+    char *path = strdup(getenv("PATH")), *folder = strdup(kube_files_path(&files, ""));
+    setenv("PATH", folder, 1);
+    installed(&files, "command: there", "");
+    installed(&files, "command: plain",
+              "cannot start credential plugin plain (Permission denied): check that it is installed and on PATH");
+    setenv("PATH", path, 1);
+    free(path);
+    free(folder);
+    kube_files_end(&files);
+}
+
 /* Who never ends is not waited for longer than what it prints can be taken. */
 static void test_endless(void)
 {
@@ -192,8 +235,8 @@ static void test_environment(void)
 }
 
 SUITE(kube_exec, {"a token, its end, arguments and variables", test_token}, {"a client certificate", test_certificate},
-      {"failures are named", test_failures}, {"output without end", test_endless},
-      {"a plugin has the usual signals", test_signals},
+      {"failures are named", test_failures}, {"a program that is not there, and its hint", test_installed},
+      {"output without end", test_endless}, {"a plugin has the usual signals", test_signals},
       {"a plugin that hangs is killed with its children", test_hanging},
       {"a child that a plugin leaves behind is not waited for", test_child_left_behind},
       {"the kubeconfig's variables win over inherited ones", test_environment})

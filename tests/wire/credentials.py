@@ -79,6 +79,17 @@ def _(folder):
     same(sleepers(folder), [])
 
 
+@shows("a credential plugin that is not installed is reported at once, with the kubeconfig's hint")
+def _(folder):
+    path = kubeconfig(folder, "https://127.0.0.1:1", {"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin", "installHint": "Install it:\n  brew install it\n"}})
+    for command in ("status", "audit", "probe"):
+        done, took = run(command, "--kubeconfig", path)
+        same((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), done.stderr)
+        holds("no-such-plugin (No such file or directory). The kubeconfig's installHint: Install it: brew install it\n", done.stderr)
+        assert took < 2.5, f"{took:.1f} s"
+
+
 @shows("what a credential plugin leaves behind, holding its output, does not keep anybody waiting")
 def _(folder):
     api = Recorder(tls=True)
