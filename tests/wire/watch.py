@@ -197,7 +197,7 @@ for columns in (40, 25):
                            env=clean).stdout.decode()
     plain = re.sub(r"\nCompleteness\n(.+\n)+", "", plain)  # --watch does not look for it
     terminal = Terminal("--watch", "--interval", "1s", columns=columns, rows=1000)
-    seen = terminal.until(rb"\x1b\[1000;1H.*")
+    seen = terminal.until(rb"\x1b\[1000;1H.*\x1b\[K")
     rows = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", row) for row in seen.split(b"\x1b[H")[-1].decode().split("\r\n")]
     widest = max(rows, key=columns_of)
     check(f"{columns} columns: every row fits", columns_of(widest) <= columns, widest)
