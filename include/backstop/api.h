@@ -82,6 +82,8 @@ bool rehearsal_record_read(struct str text, struct rehearsal_record *record) MUS
 /* On a ManagementBackup: how old its newest backup may become ("12h"), in place of settings status.recoveryPoint. */
 #define ANNOTATION_RECOVERY_POINT "backstop.k0rdent.mirantis.com/recovery-point"
 #define ANNOTATION_ALLOW_DELETE "backstop.k0rdent.mirantis.com/allow-delete"
+/* How messages write an annotation whose value is a reason, at the end of a command: quoted, since most reasons have spaces. */
+#define WITH_REASON(annotation) annotation "=\"REASON\""
 /* On a Management: allows edits that settings upgrade.disabledVelero, removedProvider and unsupportedRelease deny. */
 #define ANNOTATION_ALLOW_EDIT "backstop.k0rdent.mirantis.com/allow-edit"
 /* On a Backup: a pin. While it is there nobody deletes the Backup, whatever its value says. */

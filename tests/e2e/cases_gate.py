@@ -94,7 +94,7 @@ def case_edit_denied(setup):
     off = {"core": {"kcm": {"config": {"regional": {"velero": {"enabled": False}}}}}}
     wait_until("the settings to be reloaded", lambda: patch(off, "--dry-run=server").code == 1)
     refused(patch(off), "spec.core.kcm.config.regional.velero.enabled: Forbidden: false makes kcm uninstall its Velero")
-    refused(patch({**off, "release": NEXT}), "false makes kcm uninstall its Velero", f"{key}=REASON")
+    refused(patch({**off, "release": NEXT}), "false makes kcm uninstall its Velero", f'{key}="REASON"')
     refused(patch({"release": "kcm-1-1-0"}), "k0rdent 1.1.0 is older than k0rdent 1.2.0")
     assert taken_backups(setup.cluster) == [] and stored_release(setup.cluster) == RUNNING
     accepted(patch(off, "--dry-run=server", **{key: "Velero is ours"}), 'Warning: allowed by annotation ("Velero is ours")')

@@ -133,8 +133,8 @@ static void explain_gate(const struct review *review, struct error *error)
     error_set(
         error, 503,
         "cannot verify the pre-upgrade backup: %.*s. Nothing was changed; retry. If it persists, see /readyz?verbose. "
-        "To upgrade without a backup, re-apply after: kubectl annotate management %.*s " ANNOTATION_SKIP_BACKUP
-        "=\"REASON\"",
+        "To upgrade without a backup, re-apply after: kubectl annotate management %.*s " WITH_REASON(
+            ANNOTATION_SKIP_BACKUP),
         600, cause.message, STR_ARG(review->request.name));
 }
 

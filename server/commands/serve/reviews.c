@@ -26,7 +26,7 @@ static void reserve_refuse(struct review *review, const struct error *cause, int
     error_set(
         &error, code,
         "cannot make sure that another management backup remains: %.*s. Nothing was deleted; try again. To delete "
-        "it anyway, annotate it: " ANNOTATION_ALLOW_DELETE "=REASON",
+        "it anyway, annotate it: " WITH_REASON(ANNOTATION_ALLOW_DELETE),
         600, cause->message);
     admission_fail(review, &error);
     review->decision.retry_after = retry_after;

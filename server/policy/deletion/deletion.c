@@ -344,7 +344,7 @@ static void scope_judge(const struct request *request, const struct settings *se
     if (settings->backups_delete_needed == VERDICT_DENY && reason.len == 0) {
         decision_forbid(decision,
                         "%.*s. To delete it anyway, annotate it and delete it again: kubectl %.*sannotate %s "
-                        "%.*s " ANNOTATION_ALLOW_DELETE "=REASON",
+                        "%.*s " WITH_REASON(ANNOTATION_ALLOW_DELETE),
                         STR_ARG(why), STR_ARG(ns), resource, STR_ARG(words_name(arena, request->name)));
         return;
     }

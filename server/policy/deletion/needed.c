@@ -345,12 +345,12 @@ static void deletion_forbid(const struct deletion_question *question, const stru
     if (kept->by == KEEP_PIN)
         how = arena_printf(arena, "To %s it, remove the pin first: %.*s " ANNOTATION_KEEP "-", act, STR_ARG(command));
     else if (velero)
-        how = arena_printf(arena, "To let Velero delete it, annotate it%s: %.*s " ANNOTATION_ALLOW_DELETE "=\"REASON\"",
+        how = arena_printf(arena, "To let Velero delete it, annotate it%s: %.*s " WITH_REASON(ANNOTATION_ALLOW_DELETE),
                            unreasoned ? " (the value must be a reason)" : "", STR_ARG(command));
     else
-        how = arena_printf(
-            arena, "To %s it anyway, annotate it%s and %s it again: %.*s " ANNOTATION_ALLOW_DELETE "=\"REASON\"", act,
-            unreasoned ? " (the value must be a reason)" : "", act, STR_ARG(command));
+        how = arena_printf(arena,
+                           "To %s it anyway, annotate it%s and %s it again: %.*s " WITH_REASON(ANNOTATION_ALLOW_DELETE),
+                           act, unreasoned ? " (the value must be a reason)" : "", act, STR_ARG(command));
     decision_forbid(decision, "backup %.*s %.*s%.*s%.*s%.*s%.*s. %.*s", STR_ARG(arena_quote(arena, backup->meta.name)),
                     STR_ARG(expired), STR_ARG(kept->why), STR_ARG(takes), STR_ARG(deletion_doubted_hint(question)),
                     STR_ARG(deletion_admitted_hint(question)), STR_ARG(how));

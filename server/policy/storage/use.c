@@ -282,8 +282,8 @@ void location_check_deletion(const struct request *request, const struct invento
     decision_forbid(
         decision,
         "BackupStorageLocation %.*s is in use by %.*s: without it their backups fail. Move them to another location "
-        "first, or delete it anyway after: kubectl -n %.*s annotate backupstoragelocation %.*s %s='<reason>'",
-        STR_ARG(quoted), STR_ARG(who), STR_ARG(ns), STR_ARG(name), ANNOTATION_ALLOW_DELETE);
+        "first, or delete it anyway after: kubectl -n %.*s annotate backupstoragelocation %.*s %s",
+        STR_ARG(quoted), STR_ARG(who), STR_ARG(ns), STR_ARG(name), WITH_REASON(ANNOTATION_ALLOW_DELETE));
 }
 
 /* backup_sync_controller.go deleteOrphanedBackups: Completed Backups that the new place does not

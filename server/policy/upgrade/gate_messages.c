@@ -20,8 +20,8 @@ struct str gate_skip_hint(const struct request *request)
         return arena_printf(request->arena, "To restore without a backup, annotate the Restore: %s: \"REASON\"",
                             ANNOTATION_SKIP_BACKUP);
     return arena_printf(request->arena,
-                        "To upgrade without a backup, re-apply after: kubectl annotate management %.*s %s=\"REASON\"",
-                        STR_ARG(words_name(request->arena, request->name)), ANNOTATION_SKIP_BACKUP);
+                        "To upgrade without a backup, re-apply after: kubectl annotate management %.*s %s",
+                        STR_ARG(words_name(request->arena, request->name)), WITH_REASON(ANNOTATION_SKIP_BACKUP));
 }
 
 /* "kcm-backup-kcm-1-2-0" or "kcm-backup-kcm-1-2-0 in region eu" */

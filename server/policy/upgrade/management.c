@@ -38,7 +38,7 @@ static void edit_judge(const struct management_edit *edit, enum verdict verdict,
             request->operation == OPERATION_CREATE
                 ? STR("To create it anyway, annotate it: ")
                 : arena_printf(request->arena, "To change it anyway: kubectl annotate management %.*s ", STR_ARG(name));
-        decision_forbidden(edit->decision, field, "%.*s. %.*s" ANNOTATION_ALLOW_EDIT "=REASON", STR_ARG(why),
+        decision_forbidden(edit->decision, field, "%.*s. %.*s" WITH_REASON(ANNOTATION_ALLOW_EDIT), STR_ARG(why),
                            STR_ARG(how));
         return;
     }

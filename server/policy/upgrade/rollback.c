@@ -323,9 +323,10 @@ void management_judge_creation(const struct request *request, const struct inven
             decision,
             "ManagementBackup %.*s shows that k0rdent ran here before, but no Management exists: creating one "
             "starts release %.*s without a pre-upgrade backup. Restore the last management backup instead "
-            "(kubectl backstop status). To create it anyway, annotate it: %s=REASON",
+            "(kubectl backstop status). To create it anyway, annotate it: %s",
             STR_ARG(words_name(arena, trace->meta.name)),
-            STR_ARG(words_name(arena, object_text(request, request->object, "spec.release"))), ANNOTATION_SKIP_BACKUP);
+            STR_ARG(words_name(arena, object_text(request, request->object, "spec.release"))),
+            WITH_REASON(ANNOTATION_SKIP_BACKUP));
     }
 }
 
@@ -343,8 +344,8 @@ void management_judge_deletion(const struct request *request, const struct setti
     if (verdict == VERDICT_DENY && reason.len == 0) {
         decision_forbid(decision,
                         "deleting Management %.*s removes k0rdent with all its components, and no backup is taken "
-                        "first. To delete it anyway: kubectl annotate management %.*s %s=REASON",
-                        STR_ARG(name), STR_ARG(name), ANNOTATION_ALLOW_DELETE);
+                        "first. To delete it anyway: kubectl annotate management %.*s %s",
+                        STR_ARG(name), STR_ARG(name), WITH_REASON(ANNOTATION_ALLOW_DELETE));
         return;
     }
     if (reason.len)
@@ -393,8 +394,8 @@ void policy_release(const struct request *request, const struct inventory *inven
     if (verdict == VERDICT_DENY && !management_skip_by_annotation(request, decision))
         decision_forbid(decision,
                         "%.*s. Create a new Release and set the Management's spec.release to it. To change this one "
-                        "anyway: kubectl annotate release %.*s %s=REASON",
-                        STR_ARG(message), STR_ARG(words_name(arena, name)), ANNOTATION_SKIP_BACKUP);
+                        "anyway: kubectl annotate release %.*s %s",
+                        STR_ARG(message), STR_ARG(words_name(arena, name)), WITH_REASON(ANNOTATION_SKIP_BACKUP));
     else if (verdict == VERDICT_WARN)
         decision_warn(decision, "%.*s", STR_ARG(message));
 }
