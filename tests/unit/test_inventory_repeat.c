@@ -1,4 +1,6 @@
-/* A Backup's text that repeats what is known: taken without a parser, it must leave the record that a parser makes. */
+/* A Backup's text that repeats what is known: taken without a parser, it must leave the record that a parser makes. And how
+ * soon a snapshot follows the last one, while such texts never end. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -35,12 +37,14 @@ static struct cluster *world_open(void)
     cluster->feed_count = 1;
     cluster->feeds[0] = (struct feed){.cluster = cluster, .fact = FACT_BACKUPS, .known = true};
     pthread_mutex_init(&cluster->lock, NULL);
-    pthread_cond_init(&cluster->wake, NULL);
+    cond_init(&cluster->wake);
+    shared_slot_init(&cluster->current);
     return cluster;
 }
 
 static void world_close(struct cluster *cluster)
 {
+    shared_slot_dispose(&cluster->current);
     table_clear(&cluster->feeds[0].records);
     tree_pool_free(cluster->pool);
     pthread_cond_destroy(&cluster->wake);
@@ -246,7 +250,39 @@ static void test_misleading(void)
     }
 }
 
+static void compose_waits(void *context, const struct inventory *inventory)
+{
+    enum { WAITED_MS = 200 };
+    (void)inventory;
+    atomic_fetch_add((atomic_uint *)context, 1);
+    time_sleep_ms(WAITED_MS);
+}
+
+/* On a busy machine a snapshot takes long, and costs no more than otherwise: all that changes until the next one is kept
+ * twice. If a pause were some multiple of the time that passed, the fourth would come after 16 s. */
+static void test_waiting_costs_nothing(void)
+{
+    enum { WANTED = 4, LIMIT_SECONDS = 12 };
+    struct cluster *cluster = world_open();
+    atomic_uint composed = 0;
+    struct error error;
+    cluster->composed = compose_waits;
+    cluster->context = &composed;
+    CU_ASSERT_FATAL(compose_start(cluster, &error));
+    const int64_t until = time_monotonic_ns() + LIMIT_SECONDS * NS_PER_SECOND;
+    while (atomic_load(&composed) < WANTED && time_monotonic_ns() < until) {
+        pthread_mutex_lock(&cluster->lock);
+        compose_soon(cluster);
+        pthread_mutex_unlock(&cluster->lock);
+        time_sleep_ms(10);
+    }
+    CU_ASSERT(atomic_load(&composed) >= WANTED);
+    compose_stop(cluster);
+    world_close(cluster);
+}
+
 SUITE(inventory_repeat, {"numbers that change by themselves need no parser, all else does", test_repeats},
       {"a snapshot keeps the record it has", test_old_record_stays},
       {"every byte of a Backup changed or left out", test_every_byte},
-      {"members of the same name elsewhere", test_misleading})
+      {"members of the same name elsewhere", test_misleading},
+      {"a snapshot that waits for a CPU does not put off the next", test_waiting_costs_nothing})

@@ -105,12 +105,12 @@ def follow(count):
     return most
 
 
-@shows(f"{MANY} Backups of an API server are followed in 700 bytes each, whatever their pages hold")
+@shows(f"{MANY} Backups of an API server are followed in 620 bytes each, whatever their pages hold")
 def _(_):
     few, many = 1000, MANY
     least, most = follow(few), follow(many)
     each = (most - least) * 1024 / (many - few)
-    assert SANITIZED or each < 700, f"{each:.0f} bytes of memory for each: {least} KiB with {few}, {most} KiB with {many}"
+    assert SANITIZED or each < 620, f"{each:.0f} bytes of memory for each: {least} KiB with {few}, {most} KiB with {many}"
 
 
 def nested(depth, value):
