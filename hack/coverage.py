@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""coverage.py FOLDER: the lines of each room that the tests ran, as gcov counted them.
+"""coverage.py FOLDER: the lines of each module that the tests ran, as gcov counted them.
 
 FOLDER holds the objects of `make VARIANT=coverage` and what running them left there. Fails
-when a room that decides or parses has less than its floor. --files ROOM lists its files.
+when a module that decides or parses has less than its minimum. --files MODULE lists its files.
 """
 import collections
 import json
@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 
-FLOOR = {"policy": 90, "cron": 90, "admission": 90, "json": 90, "pki": 90}
+MINIMUM = {"policy": 90, "cron": 90, "admission": 90, "json": 90, "pki": 90}
 
 
 def counted(folder):
@@ -36,25 +36,25 @@ def share(counts):
 
 def main(folder, *options):
     lines = counted(folder)
-    rooms = collections.defaultdict(list)
+    modules = collections.defaultdict(list)
     for file, seen in sorted(lines.items()):
         parts = file.split("/")
         if parts[0] == "server" and len(parts) == 3:
-            rooms[parts[1]] += seen.values()
+            modules[parts[1]] += seen.values()
             if options[:1] == ("--files",) and parts[1] in options[1:]:
                 run, all_lines = share(seen.values())
                 missed = [number for number, count in sorted(seen.items()) if not count]
                 print(f"{file} {run}/{all_lines}: {missed}")
     low = []
-    print(f"{'room':<14}{'lines':>8}{'run':>8}{'share':>8}  floor")
-    for room, counts in sorted(rooms.items()):
+    print(f"{'module':<14}{'lines':>8}{'run':>8}{'share':>8}  minimum")
+    for module, counts in sorted(modules.items()):
         run, all_lines = share(counts)
         percent = 100 * run / all_lines
-        if percent < FLOOR.get(room, 0):
-            low.append(room)
-        print(f"{room:<14}{all_lines:>8}{run:>8}{percent:>7.1f}%  {FLOOR.get(room, '')}")
+        if percent < MINIMUM.get(module, 0):
+            low.append(module)
+        print(f"{module:<14}{all_lines:>8}{run:>8}{percent:>7.1f}%  {MINIMUM.get(module, '')}")
     if low:
-        sys.exit("below the floor: " + ", ".join(low))
+        sys.exit("below the minimum: " + ", ".join(low))
 
 
 if __name__ == "__main__":

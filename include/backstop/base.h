@@ -1,6 +1,6 @@
-/* base: the ground floor. Text slices, growing buffers, request memory, errors,
+/* base: the lowest layer. Text slices, growing buffers, request memory, errors,
  * time, shared snapshots and file watching. Knows nothing of JSON, HTTP or
- * Kubernetes; every other room may include this door. */
+ * Kubernetes; every other module may include this header. */
 #ifndef BACKSTOP_BASE_H
 #define BACKSTOP_BASE_H
 
@@ -297,7 +297,7 @@ struct str base64_decode(struct arena *arena, struct str text);
  * NULL). `code` is an HTTP-like status (400, 422, 500, ...) or 0; `position` a
  * byte offset or, for documents, a line, -1 where there is none; `field` a JSON
  * path such as spec.schedule or empty. The message names the thing, the value
- * and the way out and never restates the caller's context; a caller adds its
+ * and the fix, and never restates the caller's context; a caller adds its
  * own with error_wrap. */
 struct error {
     int code;

@@ -9,7 +9,7 @@
 
 struct certificates_options {
     /* Takes a verified pair into use (PEM); false keeps the old one in force. Called from
-     * the room's own thread, or from the open call. */
+     * the module's own thread, or from the open call. */
     bool (*use)(void *context, struct str certificate, struct str key, struct error *error);
     void *context;
     const char *const *names; /* DNS names the certificate is for; NULL-terminated; may be NULL for files */

@@ -262,7 +262,7 @@ bool recovery_may_be_management(const struct backup *backup, const struct settin
 struct recovery_candidate policy_recovery_point(struct arena *arena, const struct inventory *inventory,
                                                 const struct settings *settings, int64_t now);
 
-/* ---- the way back from an upgrade ----------------------------------------- */
+/* ---- the rollback of an upgrade ------------------------------------------- */
 
 /* Which release a backup holds that was taken for an upgrade, by what was written when it was
  * taken. Only HOLDS_OLD goes without a resource modifier that sets the release. */

@@ -97,7 +97,7 @@ static void files_changed(void *context)
     files_reload(context);
 }
 
-/* At the start, what only time or a renewal can put right is waited for; anything else is
+/* At the start, what only time or a renewal can repair is waited for; anything else is
  * a mistake in the command line. */
 static bool first_load(struct certificates *certificates, struct error *error)
 {

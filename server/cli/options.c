@@ -262,7 +262,7 @@ static void options_help(const struct command *command, struct buf *out);
 /* Fills `values` from the environment, then from argv[1..]; argv is permuted so
  * that operands stand at *operands. Options may follow operands; "--" ends them;
  * a lone "-" is an operand. OPTIONS_HELP: help was printed. OPTIONS_BAD: the
- * mistake was printed with the way out. */
+ * mistake was printed with the fix. */
 static enum options_result options_parse(const struct command *command, int argc, char **argv, void *values,
                                          char ***operands, size_t *operand_count)
 {

@@ -77,7 +77,7 @@ void connections_notify(void *cls, struct MHD_Connection *mhd, void **slot, enum
     }
 }
 
-/* ---- a full house ---------------------------------------------------------- */
+/* ---- more connections than the limit --------------------------------------- */
 
 static int64_t age_ms(struct http_connection *connection, int64_t now_ns)
 {

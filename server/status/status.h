@@ -1,4 +1,4 @@
-/* What the files of the status room share. */
+/* What the files of the module status share. */
 #ifndef BACKSTOP_STATUS_STATUS_H
 #define BACKSTOP_STATUS_STATUS_H
 

@@ -1,4 +1,4 @@
-/* Files for the tests of the kube room: a folder of its own, removed at the end. */
+/* Files for the tests of the module kube: a folder of its own, removed at the end. */
 #ifndef BACKSTOP_TESTS_KUBE_FILES_H
 #define BACKSTOP_TESTS_KUBE_FILES_H
 

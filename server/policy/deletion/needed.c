@@ -264,7 +264,7 @@ static bool deletion_is_young(const struct deletion_question *question)
 }
 
 /* The backup of the running release is what an upgrade under way falls back on; after the upgrade, the newest one of
- * another release is the way back to that. Absent: it is neither. */
+ * another release is the rollback to that. Absent: it is neither. */
 static struct str deletion_rollback_message(struct deletion_question *question)
 {
     struct arena *arena = question->arena;

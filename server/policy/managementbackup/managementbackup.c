@@ -295,7 +295,7 @@ static const struct management_backup *managementbackup_newest_good(const struct
 }
 
 /* The backup of the running release is what an upgrade under way falls back on; after
- * the upgrade, the newest one of another release is the way back to that. */
+ * the upgrade, the newest one of another release is the rollback to that. */
 static void managementbackup_judge_rollback(const struct request *request, const struct inventory *inventory,
                                             struct str name, enum verdict verdict, struct decision *decision)
 {

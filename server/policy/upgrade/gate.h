@@ -111,7 +111,7 @@ void gate_answer_unprotected(const struct gate *gate);
 struct str gate_skip_hint(const struct request *request);
 struct str gate_ago(struct arena *arena, int64_t now, int64_t when); /* "3m ago" */
 
-/* Velero Backups that were taken for an upgrade: the way back from it. */
+/* Velero Backups that were taken for an upgrade, to roll it back. */
 
 /* The release that a pre-upgrade backup was taken before leaving; absent for other
  * backups and for those of regions. On a fresh cluster its name says so. */

@@ -1,7 +1,7 @@
 /* What an edit of the Management does to Velero, and to k0rdent itself, that the gate does not
  * see: kcm installs Velero, and a release changes how.
  *
- * And who passes the gate without a backup: a restore by Velero, a first install, the way back
+ * And who passes the gate without a backup: a restore by Velero, a first install, the rollback
  * to what still runs, the switch in the settings, an annotation with a reason. Each is said in a
  * warning and recorded in an audit annotation. */
 #include "backstop/grammar.h"
