@@ -235,7 +235,7 @@ static void check_url_bucket(const struct location_edit *edit, struct str url, s
             before = before || (str_ends(server, str_from(clouds[i])) && server.len > strlen(clouds[i]) &&
                                 (i == 2 || str_starts(server, STR(".s3")) || str_starts(server, STR(".oss-"))));
     }
-    if (bucket.len && (before || str_eq(path, bucket)))
+    if (bucket.len && (before || (path.ptr && str_eq(path, bucket))))
         decision_warn(
             edit->decision,
             "spec.config: s3Url %.*s names bucket %.*s, and Velero's plugin adds the bucket itself. Write only the "
