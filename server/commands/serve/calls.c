@@ -3,11 +3,8 @@
  * (failurePolicy Ignore), and the chart's admission policies stay silent, since they see ready pods. Only the API server can
  * tell, so a thread asks it from time to time to create what only this webhook refuses, as a dry run (server/certificates/
  * enforce.c). The pod stays ready meanwhile: without it the Service would have nobody, and be reached even less. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "backstop/telemetry.h"
 #include "commands/serve/serve.h"
@@ -86,13 +83,10 @@ static void *calls_run(void *argument)
 {
     struct calls *calls = argument;
     for (;;) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += (time_t)calls->every;
+        int64_t until_ns = time_monotonic_ns() + calls->every * NS_PER_SECOND;
         pthread_mutex_lock(&calls->lock);
-        while (!calls->stopping)
-            if (pthread_cond_timedwait(&calls->wake, &calls->lock, &until) != 0)
-                break;
+        while (!calls->stopping && cond_wait_until(&calls->wake, &calls->lock, until_ns))
+            continue;
         bool stopping = calls->stopping;
         pthread_mutex_unlock(&calls->lock);
         if (stopping)
@@ -110,12 +104,8 @@ bool serve_calls_open(struct service *service, const struct serve_options *value
     if (!calls)
         return error_set(error, 500, "out of memory");
     *calls = (struct calls){.kubeconfig = values->kubeconfig, .context = values->context, .every = values->call_check};
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&calls->lock, NULL);
-    pthread_cond_init(&calls->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&calls->wake);
     if (pthread_create(&calls->thread, NULL, calls_run, calls) == 0) {
         calls->started = true;
         service->calls = calls;
