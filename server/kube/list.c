@@ -191,10 +191,8 @@ static bool version_is_served(struct kube_client *client, struct str group, cons
     *served = false;
     if (!kube_exchange(client, &call, &status, &answer, error))
         return error_wrap(error, "discover %.*s", STR_ARG(group));
-    if (status == 404)
-        return true;
     if (status != 200)
-        return kube_refused(status, buf_str(&answer), "discover", group, error);
+        return kube_refused(status, buf_str(&answer), "discover", group, error) || error->code == 404;
     struct json_object *list = kube_answer_build(arena, buf_str(&answer), error);
     if (!list || !kube_answer_discovery(list, group, str_from(version), error))
         return error_wrap(error, "discover %.*s", STR_ARG(group));

@@ -221,14 +221,19 @@ static struct str page_title(struct str page)
     return (struct str){NULL, 0};
 }
 
+/* The page that Go's HTTP server gives for a path that is not served, such as that of a CRD that is not installed. */
+static bool refusal_is_unserved(long status, struct str answer)
+{
+    return status == 404 && str_is(str_trim(answer), "404 page not found");
+}
+
 /* What somebody before the API server says, or its HTTP server, which knows nothing of Status: the title of a page, or a
- * text's first line. client-go, too, has words of its own for the page that Go's HTTP server gives for a path that is not
- * served: that of a CRD that is not installed. */
+ * text's first line. client-go, too, has words of its own for what is not served. */
 static void refusal_foreign(struct buf *words, long status, struct str answer)
 {
     enum { SHOWN_MAX = 200 };
     struct str rest = str_trim(answer), line;
-    if (status == 404 && str_is(rest, "404 page not found")) {
+    if (refusal_is_unserved(status, answer)) {
         buf_puts(words, "the server could not find the requested resource (HTTP status 404)");
         return;
     }
@@ -242,7 +247,8 @@ static void refusal_foreign(struct buf *words, long status, struct str answer)
         buf_add_printable(words, line, false);
 }
 
-/* The Status message, which is what kubectl prints; without one the HTTP status and what came instead. */
+/* The Status message, which is what kubectl prints; without one the HTTP status and what came instead. A 404 of somebody
+ * else is none: it says nothing of what the API server has. */
 bool kube_refused(long status, struct str answer, const char *verb, struct str what, struct error *error)
 {
     BUF_SCOPED words;
@@ -251,11 +257,14 @@ bool kube_refused(long status, struct str answer, const char *verb, struct str w
     struct error ignored;
     struct json_object *document = arena ? json_build(arena, str_trim(answer), &ignored) : NULL;
     struct str message = json_get_str(document, "message");
+    int code = (int)status;
     if (message.len)
         buf_add(&words, str_utf8_head(message, 600));
     else
         refusal_foreign(&words, status, answer);
-    return error_set(error, (int)status, "%s %.*s: %.*s", verb, STR_ARG(what), STR_ARG(buf_str(&words)));
+    if (status == 404 && !answer_is_kind(document, STR("Status"), "") && !refusal_is_unserved(status, answer))
+        code = NONSENSE;
+    return error_set(error, code, "%s %.*s: %.*s", verb, STR_ARG(what), STR_ARG(buf_str(&words)));
 }
 
 /* "managementbackups \"kcm-backup\"", for messages. */

@@ -170,7 +170,10 @@ def _(folder):
             (400, "Client sent an HTTP request to an HTTPS server.\n",
              "HTTP status 400: Client sent an HTTP request to an HTTPS server."),
             (502, "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body>", "HTTP status 502: 502 Bad Gateway"),
-            (403, "<p>Log in first", "HTTP status 403 (an HTML page)")):
+            (403, "<p>Log in first", "HTTP status 403 (an HTML page)"),
+            # What a proxy does not find is not what the API server does not have.
+            (404, "<html><head><title>404 Not Found</title></head>", "HTTP status 404: 404 Not Found"),
+            (404, '{"message":"no Route matched with those values"}', "no Route matched with those values")):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("A", (Answers,), {"status": status, "text": text}))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         path = kubeconfig(folder, f"http://127.0.0.1:{server.server_port}", {"token": "t"})
@@ -178,6 +181,7 @@ def _(folder):
             done, _ = run(*command, "--kubeconfig", path)
             same((done.returncode, done.stdout), (2, ""), done.stderr)
             holds(words, done.stderr)
+            assert "no k0rdent" not in done.stderr and "not installed" not in done.stderr, done.stderr
         server.shutdown()
 
 
