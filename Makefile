@@ -47,7 +47,7 @@ LDFLAGS_coverage := --coverage
 LDFLAGS_fuzz := -fsanitize=address,undefined
 LDFLAGS_ALL = -pie -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 # libcurl is loaded when it is first needed (server/kube/curl.c).
-LIBS = $(or $(LIBS_$(VARIANT)),$(shell $(PKG_CONFIG) --libs $(filter-out libcurl,$(PACKAGES)))) -ldl
+LIBS = $(or $(LIBS_$(VARIANT)),$(shell $(PKG_CONFIG) --libs $(filter-out libcurl,$(PACKAGES)))) -ldl $(if $(filter coverage,$(VARIANT)),-lm)
 # The image's binary has all of them in it, and libc (docs/performance.md): the image has no /etc/nsswitch.conf, so hosts are
 # found by what libc has itself (hosts, DNS), and nothing of it is loaded. ld warns of that at each link. The plugin is the
 # same but for the user's libc, since the user's machine may find hosts otherwise; so is an image for another architecture,
@@ -201,7 +201,7 @@ tsan: ## Unit and wire tests under ThreadSanitizer
 	WIRE_STORM_SECONDS=20 $(MAKE) VARIANT=tsan unit wire
 
 .PHONY: coverage
-coverage: ## Lines that unit, golden and wire tests run, room by room, with a floor
+coverage: ## Lines that unit, golden and wire tests run, by module, with a minimum
 	@find build/coverage -name '*.gcda' -delete 2>/dev/null || true
 	-$(MAKE) -k VARIANT=coverage unit golden wire # slow and large as it is, it misses some of the limits that tests set
 	hack/coverage.py build/coverage

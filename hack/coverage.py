@@ -39,7 +39,7 @@ def main(folder, *options):
     modules = collections.defaultdict(list)
     for file, seen in sorted(lines.items()):
         parts = file.split("/")
-        if parts[0] == "server" and len(parts) == 3:
+        if parts[0] == "server" and len(parts) > 2:  # with the folders below
             modules[parts[1]] += seen.values()
             if options[:1] == ("--files",) and parts[1] in options[1:]:
                 run, all_lines = share(seen.values())
