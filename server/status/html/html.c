@@ -194,7 +194,8 @@ static const char paper[] =
     "--warn:#855300;--bad:#b3241b;--info:#1d5bb8;--code:#fff}html{font-size:12px}body{max-width:none;padding:0}"
     "section{border-width:1px 0 0;border-radius:0;padding:.8rem 0 0}.verdict{border-width:1px 1px 1px .4rem;"
     "border-radius:.75rem;padding:.8rem}"
-    ".verdict,tr,li,p,svg,.run,.stack tr>:not(.all){break-inside:avoid}"
+    ".verdict,li,p,svg,.run,.stack tr>:not(.all){break-inside:avoid}"
+    "td,th{orphans:3;widows:3}" /* a row of fewer than six lines stays whole; one of a long name would empty half a page */
     ".stack tr:has(li:nth-child(31)){break-inside:auto}"
     "h2,h3,summary,figcaption,thead,.stack tr>:not(.all){break-after:avoid}"
     "tbody "
