@@ -217,15 +217,27 @@ static void test_lists_that_fail(void)
                                         {"limit=", 200, LIST("1", "x", ITEM("a", "1"))},
                                         {"continue=x", 410, "{\"message\":\"the token expired\"}"},
                                         {"limit=", 200, "{\"items\":"},
-                                        {"limit=", 404, "{\"message\":\"not found\"}"},
+                                        {"limit=", 404, "{\"kind\":\"Status\",\"message\":\"not found\"}"},
                                         {"limit=", 200, LIST("4", "", ITEM("b", "1"))},
                                         {QUIET},
                                         {NULL, 0, NULL}};
     play(turns, "((+a(((+b)", " missing list things: not found");
 }
 
+/* A proxy's 404 is not the API server's: nothing is known of what that has. */
+static void test_lists_that_somebody_else_answers(void)
+{
+    static const struct turn turns[] = {{"limit=", 404, "{\"message\":\"no route\"}"},
+                                        {"limit=", 404, "404 page not found\n"},
+                                        {"limit=", 200, LIST("4", "", ITEM("b", "1"))},
+                                        {QUIET},
+                                        {NULL, 0, NULL}};
+    play(turns, "(((+b)", " broken list things: no route listing missing list things: the server could not find");
+}
+
 SUITE(kube_reflector, {"pages, events, bookmarks, and a watch taken up again", test_follow},
       {"410 lists anew", test_gone}, {"so does what cannot be read", test_events_that_cannot_be_read},
       {"so do events of something else", test_events_of_something_else},
       {"a list of something else replaces nothing", test_lists_of_something_else},
-      {"lists that fail are tried again", test_lists_that_fail})
+      {"lists that fail are tried again", test_lists_that_fail},
+      {"a 404 of somebody else is none", test_lists_that_somebody_else_answers})
