@@ -164,6 +164,10 @@ class Answers(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Crowd(http.server.ThreadingHTTPServer):
+    request_queue_size = 128  # every kind connects at once, and a connection that finds no place waits for a second
+
+
 @shows("what is no API server is quoted: its text, or the title of its page")
 def _(folder):
     for status, text, words in (
@@ -174,10 +178,10 @@ def _(folder):
             # What a proxy does not find is not what the API server does not have.
             (404, "<html><head><title>404 Not Found</title></head>", "HTTP status 404: 404 Not Found"),
             (404, '{"message":"no Route matched with those values"}', "no Route matched with those values")):
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("A", (Answers,), {"status": status, "text": text}))
+        server = Crowd(("127.0.0.1", 0), type("A", (Answers,), {"status": status, "text": text}))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         path = kubeconfig(folder, f"http://127.0.0.1:{server.server_port}", {"token": "t"})
-        for command in (["status", "--timeout", "1s"], ["rehearse", "nightly"]):
+        for command in (["status", "--timeout", "3s"], ["rehearse", "nightly"]):
             done, _ = run(*command, "--kubeconfig", path)
             same((done.returncode, done.stdout), (2, ""), done.stderr)
             holds(words, done.stderr)
