@@ -8,7 +8,7 @@
 #include "policy/checks.h"
 #include "policy/restore/restore.h"
 
-enum { WARNING_ROOM = 190, PATTERNS_MAX = 100 };
+enum { WARNING_ROOM = 190 };
 
 static const struct str webhook_configurations[] = {
     STR_INIT("mutatingwebhookconfigurations.admissionregistration.k8s.io"),
@@ -21,25 +21,13 @@ struct exclusions {
     struct strlist added, included_by_user;
 };
 
-/* By a pattern, which Velero matches without separators against plural.group. */
-static bool matches_pattern(const struct restore_view *view, struct str plural)
-{
-    size_t patterns = 0;
-    for (size_t i = 0; i < view->excluded_names.len && patterns < PATTERNS_MAX; i++) {
-        const struct resource_name *item = &view->excluded_names.items[i];
-        if (item->wildcard && !str_is(item->text, "*") && patterns++ < PATTERNS_MAX &&
-            glob_match(view->arena, item->text, plural, '\0'))
-            return true;
-    }
-    return false;
-}
-
 static void exclusion_consider(struct restore_view *view, struct exclusions *exclusions, struct str text)
 {
     struct resource_name name = resource_name_read(text);
     if (name.kind)
         name = (struct resource_name){name.kind->name, name.kind->plural, name.kind->group, name.kind, false};
-    if (resource_names_have(&view->excluded_names, &name) || matches_pattern(view, name.text))
+    if (resource_names_have(&view->excluded_names, &name) ||
+        restore_names_match(view, &view->excluded_names, name.text))
         return;
     if (resource_names_have(&view->included_names, &name)) {
         strlist_add(view->arena, &exclusions->included_by_user, name.text);

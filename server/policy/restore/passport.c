@@ -9,7 +9,9 @@
 #include "policy/restore/restore.h"
 #include "policy/upgrade/gate.h"
 
-enum { TEXT_SHOWN = 60 };
+#include <string.h>
+
+enum { TEXT_SHOWN = 60, PATTERNS_MAX = 100 };
 
 #define K0RDENT_CRD "managementbackups.k0rdent.mirantis.com"
 #define CRDS "customresourcedefinitions.apiextensions.k8s.io"
@@ -101,14 +103,131 @@ static void passport_check_cluster(const struct restore_view *view)
             STR_ARG(name), STR_ARG(id));
 }
 
+static bool restore_list_has(const struct restore_view *view, const struct resource_names *names, struct str plural)
+{
+    const struct resource_name name = resource_name_read(plural);
+    for (size_t i = 0; i < names->len; i++)
+        if (str_is(names->items[i].text, "*"))
+            return true;
+    return resource_names_have(names, &name) || restore_names_match(view, names, plural);
+}
+
 static bool leaves_out_crds(const struct restore_view *view)
 {
-    const struct resource_name crds = resource_name_read(STR(CRDS));
-    bool included = view->included.len == 0 || strlist_has(&view->included, STR("*")) ||
-                    resource_names_have(&view->included_names, &crds);
-    included =
-        included && !strlist_has(&view->excluded, STR("*")) && !resource_names_have(&view->excluded_names, &crds);
-    return !included; /* includeClusterResources: false has a warning of its own (validate.c) */
+    return restore_list_has(view, &view->excluded_names, STR(CRDS)) ||
+           (view->included.len && !restore_list_has(view, &view->included_names, STR(CRDS)));
+    /* includeClusterResources: false has a warning of its own (validate.c) */
+}
+
+/* What k0rdent cannot manage its clusters without, and a clean installation (k0rdent documentation, "Restoration") does
+ * not bring: each with what goes wrong. A group stands for all its kinds, and for those of groups that end with it. */
+static const struct needed_kinds {
+    struct str kind, group; /* one of the two */
+    const char *without;
+} needed_kinds[] = {
+    {STR_INIT("secrets"),
+     {NULL, 0},
+     "without the credentials, kubeconfigs and CAs in the backup, k0rdent loses access to its clusters"},
+    {STR_INIT("configmaps"), {NULL, 0}, "credentials and templates that refer to ConfigMaps in the backup fail"},
+    {STR_INIT("managements." GROUP_K0RDENT), {NULL, 0}, "without a Management, k0rdent installs no providers"},
+    {STR_INIT("managementbackups." GROUP_K0RDENT), {NULL, 0}, "no further management backups are made"},
+    {{NULL, 0}, STR_INIT(GROUP_K0RDENT), "k0rdent no longer manages what they describe"},
+    {{NULL, 0}, STR_INIT("cluster.x-k8s.io"), "Cluster API does not know what runs already, and may create it again"},
+};
+
+static const struct needed_kinds *needed_kinds_of(struct str plural)
+{
+    struct str resource, group;
+    resource_name_split(plural, &resource, &group);
+    for (size_t i = 0; i < LENGTH_OF(needed_kinds); i++) {
+        const struct needed_kinds *needed = &needed_kinds[i];
+        bool within = needed->group.len && str_ends(group, needed->group) &&
+                      (group.len == needed->group.len || group.ptr[group.len - needed->group.len - 1] == '.');
+        if (within || (needed->kind.len && str_eq(plural, needed->kind)))
+            return needed;
+    }
+    return NULL;
+}
+
+/* A table of provider exclusions may name such a kind: then that is meant. */
+static bool restore_is_provider_exclusion(const struct restore_view *view, struct str plural)
+{
+    struct provider_exclusions providers;
+    restore_provider_exclusions(view, &providers);
+    for (size_t i = 0; i < providers.len; i++)
+        for (size_t e = 0; e < providers.items[i]->excluded_resources.len; e++)
+            if (resource_name_same(providers.items[i]->excluded_resources.items[e], plural))
+                return true;
+    return false;
+}
+
+/* A needed kind that an item of spec.excludedResources names, or one of those that its pattern matches. */
+static const struct needed_kinds *needed_excluded(const struct restore_view *view, const struct resource_name *item)
+{
+    size_t count;
+    const struct resource_kind *kinds = resource_kinds(&count);
+    /* No management backup holds these (internal/controller/backup/collect.go). */
+    const struct resource_kind *clusters = resource_name_known(STR("clusters.cluster.x-k8s.io"));
+    if (!item->wildcard)
+        return item->kind && item->kind == clusters ? NULL
+                                                    : needed_kinds_of(item->kind ? item->kind->name : item->text);
+    for (size_t i = 0; i < count; i++) {
+        const struct needed_kinds *needed = &kinds[i] == clusters ? NULL : needed_kinds_of(kinds[i].name);
+        if (needed && glob_match(view->arena, item->text, kinds[i].name, '\0'))
+            return needed;
+    }
+    return NULL;
+}
+
+/* The items of spec.excludedResources that leave out kinds of one row: a few, to be shown. */
+static struct strlist needed_items(const struct restore_view *view, const struct needed_kinds *needed)
+{
+    enum { SHOWN = 4 };
+    struct strlist items = {0};
+    /* k0rdent's own objects are in the management cluster's backup alone */
+    bool elsewhere =
+        restore_is_regional(view) && strstr(needed->kind.len ? needed->kind.ptr : needed->group.ptr, GROUP_K0RDENT);
+    for (size_t i = 0; i < view->excluded_names.len && i < PATTERNS_MAX && items.len < SHOWN && !elsewhere; i++) {
+        const struct resource_name *item = &view->excluded_names.items[i];
+        if (!str_is(item->text, "*") && needed_excluded(view, item) == needed &&
+            !restore_is_provider_exclusion(view, item->text))
+            strlist_add(view->arena, &items, item->text);
+    }
+    return items;
+}
+
+static void restore_check_needed_kinds(const struct restore_view *view)
+{
+    static const struct str named[] = {STR_INIT("secrets"), STR_INIT("managements." GROUP_K0RDENT),
+                                       STR_INIT("clusterdeployments." GROUP_K0RDENT)};
+    struct strlist missing = {0};
+    for (size_t i = 0; view->excluded.len && i < LENGTH_OF(needed_kinds); i++) {
+        struct strlist items = needed_items(view, &needed_kinds[i]);
+        if (items.len)
+            decision_caution(view->decision, "this Restore leaves out %.*s: %s. Remove %s from spec.excludedResources",
+                             STR_ARG(strlist_quoted(view->arena, &items)), needed_kinds[i].without,
+                             items.len > 1 ? "them" : "it");
+    }
+    for (size_t i = 0; view->included.len && i < (restore_is_regional(view) ? 1 : LENGTH_OF(named)); i++)
+        if (!restore_list_has(view, &view->included_names, named[i]))
+            strlist_add(view->arena, &missing, named[i]);
+    if (missing.len)
+        decision_caution(
+            view->decision,
+            "spec.includedResources leaves out %.*s: k0rdent needs all kinds in the backup to manage its clusters. "
+            "Remove spec.includedResources",
+            STR_ARG(strlist_quoted(view->arena, &missing)));
+}
+
+static void restore_check_needed_namespace(const struct restore_view *view)
+{
+    const struct str system = view->settings->system_namespace;
+    const struct strlist *in = &view->namespaces_in.items, *out = &view->namespaces_out.items;
+    if (restore_namespaces_match(view, out, system) || (in->len && !restore_namespaces_match(view, in, system)))
+        decision_caution(view->decision,
+                         "this Restore leaves out namespace %.*s: k0rdent cannot manage its clusters without the "
+                         "credentials and templates in it",
+                         STR_ARG(passport_quote(view, system)));
 }
 
 /* kcm's webhook refuses objects whose parents are not restored yet (k0rdent documentation, ClusterDeployment migration);
@@ -150,6 +269,10 @@ void restore_check_passport(const struct restore_view *view)
         bool known = view->inventory->known[FACT_CUSTOM_RESOURCES] && view->inventory->count[FACT_CUSTOM_RESOURCES] > 0;
         struct str version = backup_recorded(view->backup, ANNOTATION_KCM_VERSION);
         version = version.len ? passport_quote(view, version) : version;
+        if (!inventory_management(view->inventory)) { /* into a live cluster one may leave out what is there */
+            restore_check_needed_kinds(view);
+            restore_check_needed_namespace(view);
+        }
         if (!restore_is_regional(view) && !inventory_management(view->inventory)) {
             if (known && !inventory_custom_resource(view->inventory, STR(K0RDENT_CRD)))
                 decision_caution(view->decision,

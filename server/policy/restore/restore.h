@@ -47,6 +47,8 @@ bool restore_is_as_new(const struct request *request, const struct settings *set
 struct json_object *restore_field(const struct restore_view *view, const char *path);
 /* New as a whole, or an update that changes the field: "deny only what the request changes". */
 bool restore_asks(const struct restore_view *view, const char *path);
+/* By a pattern of the list, which Velero matches without separators against plural.group; "*" is none. */
+bool restore_names_match(const struct restore_view *view, const struct resource_names *names, struct str plural);
 /* The provider exclusions that apply, as pointers into the settings. */
 struct provider_exclusions {
     const struct provider_exclusion **items;
@@ -62,6 +64,8 @@ void restore_advise(const struct restore_view *view); /* what the mutation would
 
 /* The checks, each of what the request changes. The Backup or Schedule that is named, and the location it lies in: */
 void restore_check_source(const struct restore_view *view);
+/* One of the first hundred items is the namespace, or a pattern that matches it. */
+bool restore_namespaces_match(const struct restore_view *view, const struct strlist *patterns, struct str ns);
 /* Namespaces that the backup does not hold, and namespaceMapping. */
 void restore_check_namespaces(const struct restore_view *view);
 /* All other fields. */

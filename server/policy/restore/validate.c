@@ -9,7 +9,7 @@
 
 enum { PATTERNS_MAX = 100 };
 
-static bool matches_one(const struct restore_view *view, const struct strlist *patterns, struct str ns)
+bool restore_namespaces_match(const struct restore_view *view, const struct strlist *patterns, struct str ns)
 {
     for (size_t i = 0; i < patterns->len && i < PATTERNS_MAX; i++)
         if (str_eq(patterns->items[i], ns) ||
@@ -25,8 +25,8 @@ static bool restore_backup_holds(const struct restore_view *view, struct str ns)
     if (!included || included->len > PATTERNS_MAX)
         return true;
     if (!glob_has_wildcard(ns))
-        return (included->len == 0 || matches_one(view, included, ns)) &&
-               !matches_one(view, &view->backup->excluded_namespaces, ns);
+        return (included->len == 0 || restore_namespaces_match(view, included, ns)) &&
+               !restore_namespaces_match(view, &view->backup->excluded_namespaces, ns);
     bool some = included->len == 0;
     for (size_t i = 0; i < included->len; i++)
         some = some || glob_has_wildcard(included->items[i]) || glob_match(view->arena, ns, included->items[i], 0);
@@ -79,7 +79,7 @@ static void check_one(const struct restore_view *view, const char *field, struct
 static void check_mapping_source(const struct restore_view *view, const struct strlist *included,
                                  const struct strlist *excluded, struct str from, struct str to)
 {
-    bool in = included->len == 0 || strlist_has(included, STR("*")) || matches_one(view, included, from);
+    bool in = included->len == 0 || strlist_has(included, STR("*")) || restore_namespaces_match(view, included, from);
     if (strlist_has(included, to) && view->backup && !restore_backup_holds(view, to))
         return; /* that is told of the target */
     if (from.len && included->len <= PATTERNS_MAX && (!in || strlist_has(excluded, from)))

@@ -18,6 +18,20 @@ bool restore_is_regional(const struct restore_view *view)
     return view->management && view->backup && view->backup->region.len > 0;
 }
 
+enum { PATTERNS_MAX = 100 };
+
+bool restore_names_match(const struct restore_view *view, const struct resource_names *names, struct str plural)
+{
+    size_t patterns = 0;
+    for (size_t i = 0; i < names->len && patterns < PATTERNS_MAX; i++) {
+        const struct resource_name *item = &names->items[i];
+        if (item->wildcard && !str_is(item->text, "*") && patterns++ < PATTERNS_MAX &&
+            glob_match(view->arena, item->text, plural, '\0'))
+            return true;
+    }
+    return false;
+}
+
 /* Whose rules apply. When Backups were never read, only the setting that treats all
  * Restores alike can say so: guessing would change other people's Restores. */
 static bool is_management(const struct restore_view *view)
