@@ -39,7 +39,10 @@ struct backup_status {
     struct str phase, failure_reason;
     struct strlist validation_errors;
     int64_t started, completed, expires;
-    int64_t items_done, items_total, errors, warnings;
+    /* The one number that goes on counting in a snapshot: Velero writes it each second, and to copy ten thousand Backups for
+     * it, and make snapshots of the copies, costs more than all else that they bring. */
+    _Atomic int64_t items_done;
+    int64_t items_total, errors, warnings;
     bool counted; /* there is a progress: 0 items are none, not unknown */
 };
 

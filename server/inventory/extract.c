@@ -136,7 +136,6 @@ static struct record *make_record(const struct extractor *extractor, const struc
         return NULL;
     shared_init(&record->shared, destroy_record);
     record->fact = (enum fact)(kind - fact_kinds);
-    record->size = store.used < RECORD_SIZE_MAX ? (unsigned)store.used & RECORD_SIZE_MAX : RECORD_SIZE_MAX;
     store.record = record;
     store.memory = record->bytes;
     store.used = 0;
@@ -148,61 +147,6 @@ static struct record *make_record(const struct extractor *extractor, const struc
     const struct object_meta *meta = record_meta(record);
     record->hash = hash_name(meta->ns, meta->name);
     return record;
-}
-
-/* ---- a copy ---------------------------------------------------------------- */
-
-struct record_move {
-    const struct record *from;
-    struct record *to;
-};
-
-/* What points into the record that was copied; other texts are constants of the program. */
-static const void *record_moved(const struct record_move *move, const void *at)
-{
-    const unsigned char *byte = at, *first = move->from->bytes;
-    return byte >= first && byte <= first + move->from->size ? move->to->bytes + (byte - first) : at;
-}
-
-static void record_move_text(const struct record_move *move, struct str *text)
-{
-    text->ptr = record_moved(move, text->ptr);
-}
-
-static void record_move_list(const struct record_move *move, struct strlist *list)
-{
-    if (!list->len)
-        return;
-    unsigned char *items = move->to->bytes + ((const unsigned char *)(const void *)list->items - move->from->bytes);
-    list->items = (void *)items;
-    for (size_t i = 0; i < list->len; i++)
-        record_move_text(move, &list->items[i]);
-}
-
-struct record *record_copy_backup(const struct record *record)
-{
-    size_t size = sizeof *record + record->size;
-    struct record *copy = record->size < RECORD_SIZE_MAX ? malloc(size) : NULL;
-    if (!copy)
-        return NULL;
-    memcpy(copy, record, size);
-    shared_init(&copy->shared, destroy_record);
-    for (size_t i = 0; i < RECORD_TREES; i++)
-        if (copy->trees[i])
-            shared_hold(&copy->trees[i]->shared);
-    const struct record_move move = {record, copy};
-    struct backup *backup = (void *)copy->bytes;
-    struct str *const texts[] = {
-        &backup->meta.ns, &backup->meta.name,    &backup->storage_location,     &backup->schedule,
-        &backup->region,  &backup->status.phase, &backup->status.failure_reason};
-    struct strlist *const lists[] = {&backup->included_namespaces, &backup->excluded_namespaces, &backup->providers,
-                                     &backup->status.validation_errors};
-    for (size_t i = 0; i < LENGTH_OF(texts); i++)
-        record_move_text(&move, texts[i]);
-    for (size_t i = 0; i < LENGTH_OF(lists); i++)
-        record_move_list(&move, lists[i]);
-    backup->status_managers = record_moved(&move, backup->status_managers);
-    return copy;
 }
 
 struct origin { /* what the object says, or the List it stands in */

@@ -27,16 +27,15 @@ uint64_t hash_text(uint64_t hash, struct str text);
 
 /* ---- record: one object's facts in one block of memory -------------------- */
 
-enum { RECORD_TREES = 3, RECORD_SIZE_MAX = (1 << 24) - 1 };
+enum { RECORD_TREES = 3 };
 
-/* Immutable and counted, so that one snapshot shares it with the next. */
+/* Immutable but for a Backup's items_done, and counted, so that one snapshot shares it with the next. */
 struct record {
     struct shared shared;
-    enum fact fact : 8;
-    unsigned size : 24; /* of bytes; RECORD_SIZE_MAX: that or more */
-    unsigned round;     /* of the list that named it last: its informer's, who sets it before anybody else has it */
-    uint64_t hash;      /* of namespace and name */
-    uint64_t digest;    /* of the text that it was read from (cluster/repeat.c); 0: none */
+    enum fact fact;
+    unsigned round;  /* of the list that named it last: its informer's, who sets it before anybody else has it */
+    uint64_t hash;   /* of namespace and name */
+    uint64_t digest; /* of the text that it was read from (cluster/repeat.c); 0: none */
     struct pooled_tree *trees[RECORD_TREES];
     alignas(max_align_t) unsigned char bytes[]; /* the fact, then its texts */
 };
@@ -45,9 +44,6 @@ static inline const struct object_meta *record_meta(const struct record *record)
 {
     return (const struct object_meta *)(const void *)record->bytes;
 }
-/* A Backup's record once more, for a change in its numbers; the lock of its pool is held. NULL when out of memory, and for
- * one that is too large. */
-struct record *record_copy_backup(const struct record *record) MUST_CHECK;
 /* Equal names give equal hashes in every table of the process. */
 uint64_t hash_name(struct str ns, struct str name);
 

@@ -107,7 +107,7 @@ ON_ITS_OWN static void work_watched(const struct world *world)
     struct str version;
     struct error error = {0};
     table_clear(&feed->records);
-    bool repeated = repeat_object(feed, world->watched, &version) != REPEAT_NONE;
+    bool repeated = repeat_object(feed, world->watched, &version);
     struct json_object *object = arena ? json_build(arena, world->watched, &error) : NULL;
     if (repeated || !cluster_extract(world->cluster, FACT_BACKUPS, object, watch_keep, feed, &error))
         fail("watched", error.message);
@@ -121,7 +121,7 @@ ON_ITS_OWN static void work_watched_again(const struct world *world)
     char *digit = at ? (char *)text_for_reader(at) + strlen(mark) : NULL;
     if (digit)
         *digit = *digit == '9' ? '1' : (char)(*digit + 1);
-    if (!digit || repeat_object(&world->cluster->feeds[0], world->watched, &version) != REPEAT_COUNTED)
+    if (!digit || !repeat_object(&world->cluster->feeds[0], world->watched, &version))
         fail("watched again", "not a repeat");
 }
 

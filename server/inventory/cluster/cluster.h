@@ -63,13 +63,10 @@ void cluster_watch_stop(struct cluster *cluster);
 
 /* ---- objects that bring what is known already: repeat.c ---- */
 bool repeat_start(struct cluster *cluster) MUST_CHECK; /* makes the key */
-enum repeat {
-    REPEAT_NONE,   /* to be parsed; the record that is made of it gets the feed's digest */
-    REPEAT_SAME,   /* the record is what a parser would make of it */
-    REPEAT_COUNTED /* it has a new record, which differs in what Velero counts up */
-};
-/* What a Backup's text is beside its record; called by the informer's thread before it parses anything. */
-enum repeat repeat_object(struct feed *feed, struct str object, struct str *version);
+/* Whether a Backup's record is what a parser would make of this text, once its items are counted on, as is done here. False:
+ * it is to be parsed, and the record that is made of it gets the feed's digest. Called by the informer's thread before it
+ * parses anything. */
+bool repeat_object(struct feed *feed, struct str object, struct str *version);
 
 /* ---- snapshots of what the store holds ------------------ */
 bool compose_start(struct cluster *cluster, struct error *error) MUST_CHECK;

@@ -5,7 +5,8 @@
  * So a record keeps a digest of the text that it was read from, without the values that change by themselves: those that
  * nobody reads (the object's version and generation, and when each manager wrote), and the one that is read,
  * status.progress.itemsBackedUp. A text of the same digest is the same object but for these, and needs no parser: in an
- * event, and in a list that is read anew. Any other is parsed.
+ * event, and in a list that is read anew. Any other is parsed. The number goes into the record as it is, which the snapshots
+ * share: they need not be made anew for it.
  *
  * Texts are cut by how kube-apiserver writes custom resources: compact, members in the order of their names. What is cut
  * otherwise than the parser would is noticed when the object is parsed (repeat_confirmed), and gets no digest. The digest is
@@ -167,37 +168,33 @@ static int64_t repeat_count(struct str digits)
 }
 
 /* The lock is held. The record's round is its informer's alone. */
-static enum repeat repeat_take(struct feed *feed, const struct repeat_text *text)
+static bool repeat_take(struct feed *feed, const struct repeat_text *text)
 {
-    struct record *known = table_find(&feed->records, text->ns, text->name), *fresh;
+    struct record *known = table_find(&feed->records, text->ns, text->name);
     if (!known || !known->digest || known->digest != feed->digest)
-        return REPEAT_NONE;
-    const struct backup *backup = (const void *)known->bytes;
-    int64_t items = text->items.len ? repeat_count(text->items) : backup->status.items_done;
+        return false;
+    struct backup *backup = (void *)known->bytes;
     known->round = feed->round;
-    if (items == backup->status.items_done)
-        return REPEAT_SAME;
-    if (!(fresh = record_copy_backup(known)))
-        return REPEAT_NONE;
-    ((struct backup *)(void *)fresh->bytes)->status.items_done = items;
-    return table_put(&feed->records, fresh) ? REPEAT_COUNTED : REPEAT_NONE;
+    if (text->items.len)
+        atomic_store_explicit(&backup->status.items_done, repeat_count(text->items), memory_order_relaxed);
+    return true;
 }
 
-enum repeat repeat_object(struct feed *feed, struct str object, struct str *version)
+bool repeat_object(struct feed *feed, struct str object, struct str *version)
 {
     struct repeat_text text;
     feed->digest = 0;
     if (!repeat_read(object, &text))
-        return REPEAT_NONE;
+        return false;
     feed->digest = repeat_digest(feed->cluster->digest_key, object, &text);
     *version = text.version;
     pthread_mutex_lock(&feed->cluster->lock);
-    enum repeat taken = repeat_take(feed, &text);
+    bool taken = repeat_take(feed, &text);
     pthread_mutex_unlock(&feed->cluster->lock);
-    if (taken != REPEAT_NONE)
-        return taken;
+    if (taken)
+        return true;
     ARENA_SCOPED arena = arena_new(1 << 20);
     if (!arena || !repeat_confirmed(arena, object, &text))
         feed->digest = 0;
-    return REPEAT_NONE;
+    return false;
 }

@@ -201,15 +201,10 @@ static void on_object(void *context, enum kube_event event, struct json_object *
 static bool on_text(void *context, struct str object, struct str *version)
 {
     struct feed *feed = context;
-    enum repeat repeat = repeat_object(feed, object, version);
-    if (repeat == REPEAT_NONE)
+    if (!repeat_object(feed, object, version))
         return false;
-    pthread_mutex_lock(&feed->cluster->lock);
-    bool followed = feed->known && !feed->listing;
-    if (followed && repeat == REPEAT_COUNTED)
-        compose_soon(feed->cluster);
-    pthread_mutex_unlock(&feed->cluster->lock);
-    if (followed)
+    /* This informer's thread is the only one that sets the two. */
+    if (feed->known && !feed->listing)
         metric_add(METRIC_FACTS_EVENTS, 1, fact_kinds[feed->fact].name);
     return true;
 }
