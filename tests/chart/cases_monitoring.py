@@ -27,7 +27,7 @@ def case_checker():
             ('backstop_reviews_total{verdict="denied"}', "backstop_reviews_total has no label verdict"),
             ("sum by (kind) (backstop_reviews_total)", "nothing here has the label kind"),
             ("sum by (le) (backstop_reviews_total)", "nothing here has the label le"),
-            ("avg(backstop_build_info)", "no metric avg"), ("up == 0", "no metric up")):
+            ("mean(backstop_build_info)", "no metric mean"), ("up == 0", "no metric up")):
         assert problems(expression, table) == [wanted], (expression, problems(expression, table))
     assert not problems('sum by (le) (rate(backstop_review_duration_seconds_bucket{resource="x"}[5m] offset 1h))', table)
 

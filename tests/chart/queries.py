@@ -9,8 +9,8 @@ FOREIGN = {"apiserver_admission_webhook_fail_open_count": {"name", "type"},
            "apiserver_admission_webhook_admission_duration_seconds": {"name", "type", "operation", "rejected", "le"}}
 HISTOGRAMS = {"apiserver_admission_webhook_admission_duration_seconds"}
 # Words of PromQL that these expressions use.
-WORDS = {"sum", "max", "min", "count", "by", "on", "and", "or", "unless", "offset", "rate", "increase", "absent", "time",
-         "vector", "histogram_quantile"}
+WORDS = {"sum", "max", "min", "avg", "avg_over_time", "count", "by", "on", "and", "or", "unless", "offset", "rate", "increase",
+         "absent", "time", "vector", "histogram_quantile"}
 
 
 def metrics_table():

@@ -37,9 +37,12 @@ class EnforcingHandler(Handler):
         document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.api.proofs.append((self.path.partition("?")[2], document["spec"]["schedule"]))
         self.api.meet()
-        if self.api.proof == "admitted":
+        proof = self.api.proof
+        if not isinstance(proof, str):  # in turn
+            proof = proof[len(self.api.proofs) % len(proof)]
+        if proof == "admitted":
             return self.say(201, document)
-        if self.api.proof == "unreached":
+        if proof == "unreached":
             return self.refuse(500, "InternalError", "Internal error occurred: " + UNREACHED)
         return self.refuse(422, "Invalid", DENIED)
 
@@ -316,6 +319,27 @@ def _(server):
     begun = time.monotonic()
     replica.stop()
     assert time.monotonic() - begun < 15
+
+
+@shows("a call that fails is repeated: one of several pods out of reach is neither none nor all of them")
+def _(server):
+    api = EnforcingApi(policies={label: "Fail" for label in NAMED})
+    api.proof = ["unreached", "denied"]
+    replica = Managed(api, "--tls-service", f"{SERVICE}.{NAMESPACE}", "--call-check", "1s")
+
+    def partly():
+        value = metric_of(replica, "backstop_webhook_called")
+        assert value is not None and 0.3 < value < 0.7, value
+        line = replica.get("/readyz?verbose")[1]
+        holds("[+]calls ok: the API server calls the webhook, but not each time (asked ", line)
+        assert re.search("ago\\): [12] of 3 calls failed: .*10.0.0.7:443: i/o timeout", line), line
+    eventually(partly, 30)
+    same(replica.get("/readyz")[0], 200)
+    api.proof = "denied"
+    eventually(lambda: same(metric_of(replica, "backstop_webhook_called"), 1), 30)
+    holds("[+]calls ok: the API server calls the webhook (asked ", replica.get("/readyz?verbose")[1])
+    same(replica.log().count('"the API server does not call the webhook"'), 0)
+    replica.stop()
 
 
 @shows("--call-check 0s asks nothing")

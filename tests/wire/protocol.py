@@ -24,6 +24,17 @@ def _(server):
     same(found, {f"traced-{number}": trace if number == 0 else None for number in range(len(headers))})
 
 
+@shows("the log calls what a replica has the API server ask for a call check, and only that")
+def _(server):
+    for name, dry_run in (("backstop-probe", True), ("backstop-probe", False), ("mine", True)):
+        server.post(BACKUP, backup_review(name=name, schedule="0 9 * * 7", dryRun=dry_run)).denied(422)
+    eventually(lambda: same([(line["name"], line["decision"], line["dry_run"]) for line in server.log_lines("call check")],
+                            [("backstop-probe", "denied", True)]))
+    asked = [(line["name"], line["dry_run"]) for line in server.log_lines("review")]
+    holds(str(("mine", True)), str(asked))
+    same([dry_run for name, dry_run in asked if name == "backstop-probe"], [False])
+
+
 @shows("a v1beta1 review is answered in v1beta1")
 def _(server):
     asked = backup_review(version="v1beta1")

@@ -11,6 +11,7 @@
 
 enum {
     ANSWER_SECONDS = 40 /* the API server may try the webhook for 30 */,
+    TRIES = 3, /* after a failure: one of several pods may be out of reach, and each call may go to another */
     CALLS_REASON = sizeof((struct error *)0)->message
 };
 
@@ -24,6 +25,7 @@ struct calls {
     bool stopping;
     struct kube_client *asking; /* under the lock, and only while it asks: to be interrupted */
     enum webhook_calls state;   /* as of `at`; 0: nothing was asked yet */
+    unsigned tried, failed;     /* calls of the last time */
     int64_t at, since;
     char reason[CALLS_REASON];
 };
@@ -32,27 +34,47 @@ static const char *const calls_words[] = {[WEBHOOK_CALLED] = "the API server cal
                                           [WEBHOOK_NOT_CALLED] = "the API server does not call the webhook",
                                           [WEBHOOK_UNKNOWN] = "not known whether the API server calls the webhook"};
 
+/* A part of the calls may fail: some pods are out of reach. */
+static const char *calls_word(enum webhook_calls state, unsigned failed)
+{
+    return state == WEBHOOK_CALLED && failed ? "the API server calls the webhook, but not each time"
+                                             : calls_words[state];
+}
+
 /* Told when it changes, counted always. */
-static void calls_take(struct calls *calls, enum webhook_calls state, const char *reason)
+static void calls_take(struct calls *calls, enum webhook_calls state, unsigned tried, unsigned failed,
+                       const char *reason)
 {
     int64_t now = time_now();
     pthread_mutex_lock(&calls->lock);
-    bool changed = calls->at == 0 || calls->state != state;
+    bool changed = calls->at == 0 || calls->state != state || (calls->failed > 0) != (failed > 0);
     if (changed)
         calls->since = now;
     calls->state = state;
+    calls->tried = tried;
+    calls->failed = failed;
     calls->at = now;
-    snprintf(calls->reason, sizeof calls->reason, "%s", state == WEBHOOK_CALLED ? "" : reason);
+    snprintf(calls->reason, sizeof calls->reason, "%s", state == WEBHOOK_CALLED && !failed ? "" : reason);
     pthread_mutex_unlock(&calls->lock);
     if (state == WEBHOOK_UNKNOWN)
         metric_clear(METRIC_WEBHOOK_CALLED, NULL);
     else
-        metric_set(METRIC_WEBHOOK_CALLED, state == WEBHOOK_CALLED, NULL);
+        metric_set(METRIC_WEBHOOK_CALLED, (double)(tried - failed) / tried, NULL);
     if (changed)
-        log_line(state == WEBHOOK_CALLED       ? LOG_INFO
-                 : state == WEBHOOK_NOT_CALLED ? LOG_ERROR
-                                               : LOG_WARN,
-                 calls_words[state], LOG_TEXT("reason", str_from(state == WEBHOOK_CALLED ? "" : reason)));
+        log_line(state == WEBHOOK_NOT_CALLED          ? LOG_ERROR
+                 : state == WEBHOOK_CALLED && !failed ? LOG_INFO
+                                                      : LOG_WARN,
+                 calls_word(state, failed),
+                 LOG_TEXT("reason", str_from(state == WEBHOOK_CALLED && !failed ? "" : reason)));
+}
+
+static bool calls_stopping(struct calls *calls, struct kube_client *asking)
+{
+    pthread_mutex_lock(&calls->lock);
+    bool stopping = calls->stopping;
+    calls->asking = stopping ? NULL : asking;
+    pthread_mutex_unlock(&calls->lock);
+    return stopping;
 }
 
 /* With a client of its own for the moment: it waits longer than others may, and keeps no connection. */
@@ -62,20 +84,28 @@ static void calls_ask(struct calls *calls)
                                         .context = calls->context,
                                         .user_agent = "backstop/" BACKSTOP_VERSION,
                                         .timeout_seconds = ANSWER_SECONDS};
-    struct error error = {.message = ""};
+    struct error error = {.message = ""}, failure = error;
     struct kube_client *client = kube_open(&access, &error);
-    pthread_mutex_lock(&calls->lock);
-    bool stopping = calls->stopping;
-    calls->asking = stopping ? NULL : client;
-    pthread_mutex_unlock(&calls->lock);
-    enum webhook_calls state = client && !stopping ? webhooks_called(client, &error) : WEBHOOK_UNKNOWN;
-    pthread_mutex_lock(&calls->lock);
-    calls->asking = NULL;
-    stopping = calls->stopping;
-    pthread_mutex_unlock(&calls->lock);
+    enum webhook_calls state = WEBHOOK_UNKNOWN;
+    unsigned tried = 0, failed = 0;
+    while (client && tried < TRIES && !calls_stopping(calls, client)) {
+        state = webhooks_called(client, &error);
+        if (state == WEBHOOK_UNKNOWN)
+            break;
+        tried++;
+        if (state == WEBHOOK_NOT_CALLED) {
+            failed++;
+            failure = error;
+        } else if (!failed)
+            break;
+    }
+    bool stopping = calls_stopping(calls, NULL);
     kube_close(client);
-    if (!stopping)
-        calls_take(calls, state, error.message);
+    if (stopping)
+        return;
+    if (failed)
+        state = failed < tried ? WEBHOOK_CALLED : WEBHOOK_NOT_CALLED;
+    calls_take(calls, state, tried, failed, failed ? failure.message : error.message);
 }
 
 /* The first time after one interval: until then who lets the webhooks fail closed has looked. */
@@ -127,10 +157,14 @@ enum webhook_calls serve_calls_state(struct service *service, struct buf *reason
         duration_format(calls->every, age);
         buf_printf(reason, "%s: it is asked every %s", calls_words[WEBHOOK_UNKNOWN], age);
     } else {
+        bool partly = state == WEBHOOK_CALLED && calls->failed;
         duration_format(time_now() - (state == WEBHOOK_NOT_CALLED ? calls->since : calls->at), age);
-        buf_printf(reason, "%s (%s%s ago)%s%s", calls_words[state],
-                   state == WEBHOOK_NOT_CALLED ? "first seen " : "asked ", age, calls->reason[0] ? ": " : "",
-                   calls->reason);
+        buf_printf(reason, "%s (%s%s ago)", calls_word(state, calls->failed),
+                   state == WEBHOOK_NOT_CALLED ? "first seen " : "asked ", age);
+        if (partly)
+            buf_printf(reason, ": %u of %u calls failed", calls->failed, calls->tried);
+        if (calls->reason[0])
+            buf_printf(reason, ": %s", calls->reason);
     }
     pthread_mutex_unlock(&calls->lock);
     return state;

@@ -109,6 +109,12 @@ static bool through_the_gate(const struct decision *decision)
     return false;
 }
 
+/* What a replica has the API server ask for, all day (calls.c): denied on purpose, and nobody's mistake. */
+static bool is_call_check(const struct request *request)
+{
+    return request->dry_run && str_is(request->name, WEBHOOK_PROOF_NAME);
+}
+
 /* Keeps what did something, of the last ones; nothing where no page is served. What was admitted
  * without a word is of no interest and would push the rest out. */
 static void serve_page_record(struct service *service, const struct review *review, const char *outcome)
@@ -120,7 +126,7 @@ static void serve_page_record(struct service *service, const struct review *revi
     bool nothing = !decision->denied && !decision->warnings.len && !decision->patch.len;
     if (nothing && !through_the_gate(decision))
         return;
-    if (request->dry_run && str_is(request->name, WEBHOOK_PROOF_NAME)) /* asked for by a replica (calls.c), all day */
+    if (is_call_check(request))
         return;
     struct decisions *decisions = &service->page->decisions;
     struct str why = decision->denied ? decision_message(decision) : STR("");
@@ -295,7 +301,7 @@ static void review_log_and_count(const struct service *service, const struct rul
     if (!service->log_reviews)
         return;
     struct str trace = trace_id(http->traceparent);
-    log_line(LOG_INFO, "review", LOG_TEXT("uid", request->uid),
+    log_line(LOG_INFO, is_call_check(request) ? "call check" : "review", LOG_TEXT("uid", request->uid),
              LOG_TEXT("user", str_slice(request->user, 0, LOGGED_TEXT)), LOG_TEXT("resource", str_from(rule->resource)),
              LOG_TEXT("operation", str_from(operation)), LOG_TEXT("namespace", str_slice(request->ns, 0, LOGGED_TEXT)),
              LOG_TEXT("name", str_slice(request->name, 0, LOGGED_TEXT)),

@@ -9,8 +9,6 @@
 #include "policy/restore/restore.h"
 #include "policy/upgrade/gate.h"
 
-#include <string.h>
-
 enum { TEXT_SHOWN = 60, PATTERNS_MAX = 100 };
 
 #define K0RDENT_CRD "managementbackups.k0rdent.mirantis.com"
@@ -186,7 +184,7 @@ static struct strlist needed_items(const struct restore_view *view, const struct
     struct strlist items = {0};
     /* k0rdent's own objects are in the management cluster's backup alone */
     bool elsewhere =
-        restore_is_regional(view) && strstr(needed->kind.len ? needed->kind.ptr : needed->group.ptr, GROUP_K0RDENT);
+        restore_is_regional(view) && str_ends(needed->kind.len ? needed->kind : needed->group, STR(GROUP_K0RDENT));
     for (size_t i = 0; i < view->excluded_names.len && i < PATTERNS_MAX && items.len < SHOWN && !elsewhere; i++) {
         const struct resource_name *item = &view->excluded_names.items[i];
         if (!str_is(item->text, "*") && needed_excluded(view, item) == needed &&
