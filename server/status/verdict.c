@@ -98,13 +98,30 @@ static struct str finding_kind(const struct status_finding *finding)
     return rest.ptr ? kind : STR("");
 }
 
-/* One cause, one effect, one kind of object: from three on they are told as one. Locations that need different fixes are
- * not: the one that is shown would be wrong for the others. */
+/* What is to be done, without the object that the command is for: "kubectl scale deployment", or the words before the
+ * command. A failed backup's storage location is another object, and has to be named. */
+static struct str finding_cure(const struct status_finding *finding)
+{
+    const struct str fix = finding->fix;
+    struct str rest = fix, word;
+    if (str_starts(fix, STR("kubectl "))) {
+        for (int i = 0; i < 3; i++) /* kubectl VERB KIND */
+            str_cut(&rest, ' ', &word);
+        return str_slice(fix, 0, fix.len - rest.len);
+    }
+    for (size_t i = 0; finding->cause != CAUSE_BACKUP_FAILED && i < fix.len; i++)
+        if (str_starts(str_slice(fix, i, fix.len), STR(": kubectl ")))
+            return str_slice(fix, 0, i);
+    return fix;
+}
+
+/* One cause, one effect, one kind of object, one fix: from three on they are told as one. The fix that is shown would be
+ * wrong for the others. */
 static bool is_same_group(const struct status_finding *a, const struct status_finding *b)
 {
     struct str kind = finding_kind(a);
     return a->cause == b->cause && a->blocks == b->blocks && a->risks == b->risks && kind.len &&
-           str_eq(kind, finding_kind(b)) && (a->cause != CAUSE_LOCATION_UNAVAILABLE || str_eq(a->fix, b->fix));
+           str_eq(kind, finding_kind(b)) && str_eq(finding_cure(a), finding_cure(b));
 }
 
 static struct str group_names(const struct status_view *view, const struct status_finding *group, struct str kind)
