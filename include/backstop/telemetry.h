@@ -34,6 +34,11 @@ void log_set_level(enum log_level level);
  * values cut at 2 KiB. A line that nobody takes (a reader that stands still, a full disk) is
  * lost and counted; it never holds up the caller for longer than 0.1 s. Safe from any thread. */
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
+/* From now on lines of this thread below LOG_WARN may wait for its next log_flush, to be written as one with others. Whoever calls
+ * this calls log_flush before each time that the thread waits for something, and ends by one. Whatever is logged elsewhere
+ * writes first what waits, so that lines keep their order. */
+void log_collect(void);
+void log_flush(void); /* writes what waits; in any thread */
 /* log_line(LOG_INFO, "listening", LOG_TEXT("address", address)); at least one field,
  * else log_write(level, message, NULL). */
 #define log_line(level, message, ...) log_write((level), (message), (const struct log_field[]){__VA_ARGS__, {0}})

@@ -96,6 +96,8 @@ struct http_connection {
     size_t answer_head; /* how much of it is there, once the head is */
     size_t answer_body; /* the body that will follow the head; 0: what libmicrohttpd sends is sent as it is */
     size_t answer_sent;
+    bool answer_last;  /* the connection ends with it */
+    struct turn *turn; /* of the thread that serves it; NULL: nothing waits */
 
     bool spoken; /* the client sent something that is no plain HTTP */
     struct head head;
@@ -126,6 +128,8 @@ struct http_server {
     pthread_t sweeper;
 
     struct workers *workers; /* NULL: none */
+    struct turn *turns;      /* one for each thread; NULL without TLS */
+    atomic_uint turns_used;
 };
 
 /* ---- credential.c: the certificate in force, and clients that must show one ---- */
@@ -152,6 +156,16 @@ void transport_expect_body(struct http_connection *connection, size_t size);
 void transport_forget_answer(struct http_connection *connection); /* sent, or given up */
 void transport_note_failure(void); /* why the handshake that this thread attended to came to nothing */
 void transport_detach(const struct http_connection *connection);
+
+/* ---- what waits until the other connections that are ready were attended to ---- */
+bool turns_create(struct http_server *server) MUST_CHECK;
+void turns_free(struct http_server *server);
+void turn_join(struct http_connection *connection); /* on the thread that will serve it */
+/* Sends a record, or holds it until the turn's end. Fails as sendmsg does. Like the next two it is called on the
+ * connection's thread, or once that has ended. */
+ssize_t turn_send(struct http_connection *connection, const giovec_t *parts, int count, bool may_wait);
+void turn_release(struct turn *turn); /* sends what is held, since what comes next takes long; NULL is fine */
+void turn_forget(const struct http_connection *connection); /* it is about to be closed */
 
 /* ---- who is connected, and the sweeper that cuts the slow ---- */
 bool connections_start(struct http_server *server, struct error *error) MUST_CHECK;
@@ -180,7 +194,7 @@ void workers_give(struct workers *workers, struct http_connection *connection);
 void workers_stop(struct workers *workers); /* NULL is fine */
 void workers_free(struct workers *workers); /* once stopped; NULL is fine */
 
-enum { BODY_FIRST_CAP = 64 * 1024, BODY_LARGE = 1024 * 1024 };
+enum { BODY_SMALL = 16 * 1024, BODY_FIRST_CAP = 64 * 1024, BODY_LARGE = 1024 * 1024 };
 /* Counts the bytes by which a body grows; false, and none counted, where the server's memory does not have them. */
 bool body_memory_take(struct http_server *server, size_t before_cap, size_t cap) MUST_CHECK;
 void body_forget(struct http_server *server, struct body *body); /* frees what it holds */

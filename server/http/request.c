@@ -124,6 +124,8 @@ static bool hand_over(struct http_connection *connection)
 static enum MHD_Result request_answer(struct http_connection *connection, bool close)
 {
     struct http_reply reply;
+    if (connection->body.len > BODY_SMALL)
+        turn_release(connection->turn); /* others need not wait for a large one */
     atomic_store_explicit(&connection->phase, PHASE_ANSWER, memory_order_relaxed);
     request_handle(connection, !connection->server->workers, false, &reply);
     if (reply.later) {

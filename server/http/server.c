@@ -212,6 +212,7 @@ static void server_destroy(struct http_server *server)
     if (server->listener >= 0)
         close(server->listener);
     credential_close(server);
+    turns_free(server);
     free(server->address);
     pthread_cond_destroy(&server->wake);
     pthread_mutex_destroy(&server->lock);
@@ -260,12 +261,17 @@ static bool start_workers(struct http_server *server, const struct http_config *
     return !config->workers || (server->workers = workers_start(server, config->workers, request_handle, error));
 }
 
+static bool start_turns(struct http_server *server, struct error *error)
+{
+    return turns_create(server) || error_set(error, 0, "out of memory");
+}
+
 struct http_server *http_start(const struct http_config *config, struct error *error)
 {
     struct http_server *server = server_create(config);
     if (!server)
         return error_null(error, 0, "out of memory");
-    bool fine = (!server->tls || credential_open(server, config, error)) &&
+    bool fine = (!server->tls || (start_turns(server, error) && credential_open(server, config, error))) &&
                 (server->listener = address_bind(config->listen, &server->port, error)) >= 0 &&
                 connections_start(server, error) && start_workers(server, config, error) &&
                 (server->tls || server_accept(server, error));
@@ -309,5 +315,6 @@ void http_stop(struct http_server *server, unsigned grace_ms)
     workers_stop(server->workers);
     if (server->daemon)
         MHD_stop_daemon(server->daemon);
+    log_flush();
     server_destroy(server);
 }

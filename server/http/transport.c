@@ -59,6 +59,8 @@ static ssize_t transport_pull(gnutls_transport_ptr_t pointer, void *out, size_t 
 {
     struct http_connection *connection = pointer;
     last_read = connection;
+    if (atomic_load_explicit(&connection->phase, memory_order_relaxed) <= PHASE_OPENING)
+        turn_release(connection->turn); /* a handshake takes as long as a dozen small reviews */
     ssize_t got = recv(connection->fd, out, size, 0);
     connection->ended |= got == 0;
     if (got <= 0)
@@ -78,6 +80,13 @@ static ssize_t transport_pull(gnutls_transport_ptr_t pointer, void *out, size_t 
         note_plain_alert(connection, out, (size_t)got);
     connection->spoken = true;
     return got;
+}
+
+static ssize_t transport_push(gnutls_transport_ptr_t pointer, const giovec_t *parts, int count)
+{
+    struct http_connection *connection = pointer;
+    bool answers = atomic_load_explicit(&connection->phase, memory_order_relaxed) == PHASE_ANSWER;
+    return turn_send(connection, parts, count, answers && !connection->answer_last);
 }
 
 /* ---- framing: what libmicrohttpd reads, looked at first -------------------------------- */
@@ -164,6 +173,7 @@ static bool transport_keep_head(struct http_connection *connection, struct str h
         return false;
     memcpy(connection->answer, head.ptr, head.len);
     connection->answer_head = head.len;
+    connection->answer_last = str_contains(head, STR("\r\nConnection: close\r\n"));
     return true;
 }
 
@@ -248,6 +258,7 @@ void transport_note_failure(void)
 
 void transport_detach(const struct http_connection *connection)
 {
+    turn_forget(connection);
     if (last_read == connection)
         last_read = NULL;
 }
@@ -275,9 +286,9 @@ void transport_attach(struct http_connection *connection, gnutls_session_t sessi
     connection->session = session;
     transport_push_at_once(connection->fd); /* called on the thread that will write, too */
     credential_attach(connection, session);
-    gnutls_transport_ptr_t receive, send_to;
-    gnutls_transport_get_ptr2(session, &receive, &send_to);
-    gnutls_transport_set_ptr2(session, connection, send_to);
+    turn_join(connection);
+    gnutls_transport_set_ptr(session, connection);
     gnutls_transport_set_pull_function(session, transport_pull);
+    gnutls_transport_set_vec_push_function(session, transport_push);
     gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, handshake_finished);
 }

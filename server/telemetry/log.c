@@ -31,7 +31,8 @@ static unsigned long lost;                               /* lines since the last
 static bool is_writable(void)
 {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
-    int ready = poll(&out, 1, stalled ? 0 : PATIENCE_MS);
+    const struct timespec patience = {0, stalled ? 0 : PATIENCE_MS * NS_PER_MS};
+    int ready = ppoll(&out, 1, &patience, NULL); /* poll would flush the log (http/turn.c) */
     stalled = ready == 0;
     return ready != 0; /* also what is no pipe, or broken: write knows */
 }
@@ -89,14 +90,60 @@ static bool tell_of_lost(void)
     return true;
 }
 
-static void log_out(const char *line, size_t length)
+/* Lines that wait to be written together, of all threads that collect theirs. No more than PIPE_BUF, which a pipe takes whole
+ * or not at all. */
+static struct {
+    size_t lines, len;
+    char bytes[PIPE_BUF];
+} collected;                          /* under the lock */
+static _Thread_local bool collecting; /* this thread calls log_flush before it waits */
+static _Thread_local bool flush_due;  /* and has collected some since */
+
+static void log_out_lines(const char *bytes, size_t length, size_t lines)
+{
+    if (lines && ((lost && !tell_of_lost()) || !log_put(bytes, length))) {
+        lost += lines;
+        metric_add(METRIC_LOG_LINES_LOST, (double)lines, NULL);
+    }
+}
+
+static void log_out_collected(void)
+{
+    log_out_lines(collected.bytes, collected.len, collected.lines);
+    collected.lines = collected.len = 0;
+}
+
+/* Nothing overtakes what is collected. A warning may be the last line of a process, so it is written at once. */
+static void log_out(const char *line, size_t length, enum log_level level)
 {
     pthread_mutex_lock(&lock);
-    if ((lost && !tell_of_lost()) || !log_put(line, length)) {
-        lost++;
-        metric_add(METRIC_LOG_LINES_LOST, 1, NULL);
+    if (length > sizeof collected.bytes - collected.len)
+        log_out_collected();
+    if (collecting && level < LOG_WARN && length <= sizeof collected.bytes) {
+        memcpy(collected.bytes + collected.len, line, length);
+        collected.len += length;
+        collected.lines++;
+        flush_due = true;
+    } else {
+        log_out_collected();
+        log_out_lines(line, length, 1);
     }
     pthread_mutex_unlock(&lock);
+}
+
+void log_collect(void)
+{
+    collecting = true;
+}
+
+void log_flush(void)
+{
+    if (collecting && !flush_due)
+        return;
+    pthread_mutex_lock(&lock);
+    log_out_collected();
+    pthread_mutex_unlock(&lock);
+    flush_due = false;
 }
 
 enum { LINE_SIZE = 32 * 1024, RESERVED = 1024, TEXT_LIMIT = 2048, KEY_LIMIT = 64, FIELD_ROOM = 40 };
@@ -268,6 +315,6 @@ void log_write(enum log_level level, const char *message, const struct log_field
         }
     }
     line_add(&line, STR("}\n"));
-    log_out(line.bytes, line.len);
+    log_out(line.bytes, line.len, level);
     errno = saved;
 }

@@ -92,11 +92,15 @@ class Server:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self.place.tls.wrap_socket(raw, server_hostname="localhost", do_handshake_on_connect=handshake)
 
-    def ask(self, connection, review, body):
-        """Posts a review over an open connection: status and answer."""
+    @staticmethod
+    def send(connection, review, body):
         head = (f"POST {PATHS[review]} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n")
         connection.sendall(head.encode() + body)
+
+    def ask(self, connection, review, body):
+        """Posts a review over an open connection: status and answer."""
+        self.send(connection, review, body)
         return self.answer(connection)
 
     @staticmethod

@@ -1,28 +1,50 @@
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "backstop/telemetry.h"
 #include "suite.h"
 
-/* What log_write puts on standard error. */
+/* What is put on standard error between the two. */
 static char captured[64 * 1024];
-static const char *capture(enum log_level level, const char *message, const struct log_field *fields)
+static int capture_ends[2], capture_kept;
+static void capture_begin(void)
 {
-    int ends[2], kept = dup(STDERR_FILENO);
-    if (kept < 0 || pipe(ends) != 0)
-        return "";
-    fcntl(ends[1], F_SETPIPE_SZ, (int)sizeof captured);
-    dup2(ends[1], STDERR_FILENO);
-    log_write(level, message, fields);
-    dup2(kept, STDERR_FILENO);
-    close(kept);
-    close(ends[1]);
-    ssize_t length = read(ends[0], captured, sizeof captured - 1);
-    close(ends[0]);
+    capture_kept = dup(STDERR_FILENO);
+    if (capture_kept < 0 || pipe(capture_ends) != 0)
+        abort();
+    fcntl(capture_ends[1], F_SETPIPE_SZ, (int)sizeof captured);
+    fcntl(capture_ends[0], F_SETFL, O_NONBLOCK);
+    dup2(capture_ends[1], STDERR_FILENO);
+}
+
+/* So far, since the last call. */
+static const char *capture_read(void)
+{
+    ssize_t length = read(capture_ends[0], captured, sizeof captured - 1);
     captured[length > 0 ? length : 0] = '\0';
     return captured;
+}
+
+static const char *capture_end(void)
+{
+    dup2(capture_kept, STDERR_FILENO);
+    close(capture_kept);
+    close(capture_ends[1]);
+    capture_read();
+    close(capture_ends[0]);
+    return captured;
+}
+
+/* What log_write puts on standard error. */
+static const char *capture(enum log_level level, const char *message, const struct log_field *fields)
+{
+    capture_begin();
+    log_write(level, message, fields);
+    return capture_end();
 }
 #define CAPTURE(level, message, ...) capture(level, message, (const struct log_field[]){__VA_ARGS__, {0}})
 
@@ -199,6 +221,107 @@ static void test_threads(void)
     CU_ASSERT(metrics_have("backstop_review_duration_seconds_count{resource=\"threads\"} 40000\n"));
 }
 
+/* How many lines, and that their numbers follow each other from the first on. */
+static int lines_in_order(const char *text, int first)
+{
+    int count = 0;
+    for (const char *line = text; *line; line = strchr(line, '\n') + 1, count++) {
+        char number[32];
+        snprintf(number, sizeof number, "\"number\":%d}\n", first + count);
+        const char *found = strstr(line, "\"number\":");
+        CU_ASSERT_FATAL(found != NULL && strchr(line, '\n') != NULL);
+        CU_ASSERT(str_starts(str_from(found), str_from(number)));
+    }
+    return count;
+}
+
+static void *log_another(void *number)
+{
+    log_line(LOG_INFO, "another", LOG_INTEGER("number", *(int *)number));
+    return NULL;
+}
+
+/* In a thread of its own, as collecting has no end. */
+static void *log_collecting(void *unused)
+{
+    int number = 0;
+    log_collect();
+    capture_begin();
+    log_line(LOG_INFO, "waits", LOG_INTEGER("number", number++));
+    log_line(LOG_INFO, "waits", LOG_INTEGER("number", number++));
+    CU_ASSERT(lines_in_order(capture_read(), 0) == 0);
+    log_flush();
+    CU_ASSERT(lines_in_order(capture_read(), 0) == 2);
+    log_flush();
+    CU_ASSERT(lines_in_order(capture_read(), 0) == 0);
+
+    log_line(LOG_INFO, "waits", LOG_INTEGER("number", number++));
+    log_line(LOG_WARN, "at once", LOG_INTEGER("number", number++));
+    CU_ASSERT(lines_in_order(capture_read(), 2) == 2);
+
+    log_line(LOG_INFO, "waits", LOG_INTEGER("number", number++));
+    pthread_t thread;
+    CU_ASSERT_FATAL(pthread_create(&thread, NULL, log_another, &number) == 0);
+    pthread_join(thread, NULL);
+    number++;
+    CU_ASSERT(lines_in_order(capture_read(), 4) == 2);
+
+    /* More than fits, line by line; and one that is larger than what may wait. */
+    static char large[2000];
+    memset(large, 'x', sizeof large);
+    for (int i = 0; i < 10; i++) {
+        log_line(LOG_INFO, "waits", LOG_TEXT("text", ((struct str){large, (size_t)i * 200})),
+                 LOG_INTEGER("number", number++));
+    }
+    int before = lines_in_order(capture_read(), 6);
+    CU_ASSERT(before > 0 && before < 10);
+    struct str text = {large, sizeof large};
+    log_line(LOG_INFO, "large", LOG_TEXT("a", text), LOG_TEXT("b", text), LOG_TEXT("c", text),
+             LOG_INTEGER("number", number++));
+    CU_ASSERT(lines_in_order(capture_read(), 6 + before) == 11 - before);
+    log_flush();
+    CU_ASSERT(lines_in_order(capture_end(), 0) == 0);
+    return unused;
+}
+
+static void test_log_collect(void)
+{
+    pthread_t thread;
+    CU_ASSERT_FATAL(pthread_create(&thread, NULL, log_collecting, NULL) == 0);
+    pthread_join(thread, NULL);
+}
+
+/* Each line that waited is counted where nobody takes them. */
+static void *log_collecting_lost(void *unused)
+{
+    char full[4096] = {0};
+    log_collect();
+    capture_begin();
+    fcntl(capture_ends[1], F_SETFL, O_NONBLOCK);
+    while (write(capture_ends[1], full, sizeof full) > 0)
+        continue;
+    fcntl(capture_ends[1], F_SETFL, 0);
+    for (int i = 0; i < 5; i++)
+        log_line(LOG_INFO, "lost", LOG_INTEGER("number", i));
+    log_flush();
+    while (read(capture_ends[0], full, sizeof full) > 0)
+        continue;
+    log_line(LOG_INFO, "comes", LOG_INTEGER("number", 5));
+    log_flush();
+    const char *text = capture_end();
+    CU_ASSERT(strstr(text, "\"message\":\"log lines were lost\",\"lines\":5}\n") != NULL);
+    CU_ASSERT(strstr(text, "\"message\":\"comes\"") != NULL);
+    return unused;
+}
+
+static void test_log_collect_lost(void)
+{
+    pthread_t thread;
+    CU_ASSERT_FATAL(pthread_create(&thread, NULL, log_collecting_lost, NULL) == 0);
+    pthread_join(thread, NULL);
+    CU_ASSERT(metrics_have("backstop_log_lines_lost_total 5\n"));
+}
+
 static void test_docs(void)
 {
     BUF_SCOPED out;
@@ -211,7 +334,9 @@ static void test_docs(void)
 SUITE(telemetry, {"a gauge without a value has no line", test_cleared_gauge},
       {"a log line is one JSON object", test_log_line}, {"log texts are escaped", test_log_escapes},
       {"an absent text is logged as empty", test_log_absent_text}, {"log texts are cut", test_log_cuts},
-      {"log lines are bounded", test_log_line_is_bounded}, {"log levels", test_log_levels}, {"counters", test_counter},
+      {"log lines are bounded", test_log_line_is_bounded}, {"log levels", test_log_levels},
+      {"lines that wait are written together and in order", test_log_collect},
+      {"lines that waited and were lost are counted", test_log_collect_lost}, {"counters", test_counter},
       {"gauges", test_gauge}, {"histograms are cumulative", test_histogram}, {"labels are escaped", test_label_escapes},
       {"series are bounded", test_series_limit}, {"counting from many threads", test_threads},
       {"metrics document themselves", test_docs})

@@ -364,4 +364,23 @@ def _(server):
     same(problems, [])
 
 
+@shows("reviews of many connections that come together are all answered and logged, with the last one of a connection")
+def _(server):
+    clients = [server.client() for _ in range(40)]
+    asked = [backup_review(name=f"together-{number}") for number in range(len(clients))]
+    for rest in (2, 1, 0):
+        for client, one in zip(clients, asked):
+            body = json.dumps(one).encode()
+            close = "" if rest else "Connection: close\r\n"
+            client.send(f"POST {BACKUP} HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\n{close}"
+                        f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        for client, one in zip(clients, asked):
+            client.answer().response(one["request"]["uid"])
+    for client in clients:
+        assert client.closed(20)
+        client.close()
+    logged = [line["name"] for line in server.log_lines("review") if line["name"].startswith("together-")]
+    same(sorted(logged), sorted(3 * [f"together-{number}" for number in range(len(clients))]))
+
+
 main(Server())
