@@ -3,15 +3,28 @@
  * programs in a row that read the same bytes as different requests let one client speak for another. What
  * is refused here is answered 400, and the connection is closed. */
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "http/http.h"
 
 enum { LENGTH_DIGITS_MAX = 19 };
 
+/* RFC 9110's token. */
+static const bool name_bytes[256] = {
+    ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1,
+    ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1, ['0'] = 1,  ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1,
+    ['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1, ['A'] = 1,  ['B'] = 1, ['C'] = 1, ['D'] = 1, ['E'] = 1,
+    ['F'] = 1, ['G'] = 1, ['H'] = 1, ['I'] = 1, ['J'] = 1, ['K'] = 1,  ['L'] = 1, ['M'] = 1, ['N'] = 1, ['O'] = 1,
+    ['P'] = 1, ['Q'] = 1, ['R'] = 1, ['S'] = 1, ['T'] = 1, ['U'] = 1,  ['V'] = 1, ['W'] = 1, ['X'] = 1, ['Y'] = 1,
+    ['Z'] = 1, ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1,  ['f'] = 1, ['g'] = 1, ['h'] = 1, ['i'] = 1,
+    ['j'] = 1, ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1,  ['p'] = 1, ['q'] = 1, ['r'] = 1, ['s'] = 1,
+    ['t'] = 1, ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1,  ['z'] = 1};
+
 static bool is_name_byte(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c && strchr("!#$%&'*+-.^_`|~", c));
+    return name_bytes[c];
 }
 
 static bool head_is_control(unsigned char c)
@@ -154,6 +167,41 @@ static void head_byte(struct head *head, unsigned char c)
     }
 }
 
+/* Where the next control character stands, tabs excepted. */
+static size_t head_text_end(struct str bytes, size_t i)
+{
+#ifdef __SSE2__
+    const __m128i control = _mm_set1_epi8(0x1f), delete = _mm_set1_epi8(0x7f);
+    for (; bytes.len - i >= 16; i += 16) {
+        __m128i some = _mm_loadu_si128((const __m128i *)(const void *)(bytes.ptr + i));
+        __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(some, control), some);
+        if (_mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(some, delete))))
+            break; /* it may be a tab */
+    }
+#endif
+    while (i < bytes.len && !head_is_control((unsigned char)bytes.ptr[i]))
+        i++;
+    return i;
+}
+
+/* Most bytes of a head change no state: those of the request line, of a name, and of a value that does not matter. Returns
+ * where another one stands. */
+static size_t head_skip_plain(struct head *head, struct str bytes, size_t i)
+{
+    size_t end = i;
+    if (head->state == HEAD_NAME) {
+        while (end < bytes.len && is_name_byte((unsigned char)bytes.ptr[end]))
+            head_text(head, (unsigned char)bytes.ptr[end++]);
+    } else if (head->state == HEAD_REQUEST_LINE) {
+        end = head_text_end(bytes, i);
+        for (i = end - i > sizeof head->version ? end - sizeof head->version : i; i < end; i++)
+            head->version = head->version << 8 | (unsigned char)bytes.ptr[i];
+    } else if (head->state == HEAD_VALUE && head->field == HEAD_OTHER) {
+        end = head_text_end(bytes, i);
+    }
+    return end;
+}
+
 /* Works on whatever pieces arrive, and keeps its state between them. `whole` is the end of the
  * last complete request: when the framing breaks, requests before it are still served, and
  * nothing of the broken one is passed on. */
@@ -161,9 +209,7 @@ size_t head_scan(struct head *head, struct str bytes)
 {
     size_t whole = 0, i = 0;
     while (i < bytes.len && head->state != HEAD_BROKEN && head->state != HEAD_LAST) {
-        while (i < bytes.len && head->state == HEAD_VALUE && head->field == HEAD_OTHER &&
-               !head_is_control((unsigned char)bytes.ptr[i]))
-            i++;
+        i = head_skip_plain(head, bytes, i);
         if (i == bytes.len)
             break;
         if (head->state == HEAD_BODY) {

@@ -257,26 +257,42 @@ static void line_add_text(struct log_text *line, struct str text)
     line_add(line, cut ? STR("...\"") : STR("\""));
 }
 
-static void add_time(struct log_text *line)
+/* {"time":"2026-11-30T01:02:03 */
+static void add_second(struct log_text *line, int64_t second)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    struct civil civil = civil_from_unix(now.tv_sec);
+    struct civil civil = civil_from_unix(second);
     const struct {
         const char *before;
         int64_t number;
         size_t digits;
-    } parts[] = {{"{\"time\":\"", civil.year, 4},
-                 {"-", civil.month, 2},
-                 {"-", civil.day, 2},
-                 {"T", civil.hour, 2},
-                 {":", civil.minute, 2},
-                 {":", civil.second, 2},
-                 {".", now.tv_nsec / 1000000, 3}};
+    } parts[] = {{"{\"time\":\"", civil.year, 4}, {"-", civil.month, 2}, {"-", civil.day, 2}, {"T", civil.hour, 2},
+                 {":", civil.minute, 2},          {":", civil.second, 2}};
     for (size_t i = 0; i < LENGTH_OF(parts); i++) {
         line_add(line, str_from(parts[i].before));
         add_digits(line, (uint64_t)parts[i].number, parts[i].digits);
     }
+}
+
+/* At the start of a line. The text of a second is kept for the next lines of this thread. */
+static void add_time(struct log_text *line)
+{
+    static _Thread_local struct {
+        int64_t second;
+        size_t len; /* 0: none yet */
+        char text[40];
+    } kept;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (kept.len && kept.second == now.tv_sec) {
+        line_add(line, (struct str){kept.text, kept.len});
+    } else {
+        add_second(line, now.tv_sec);
+        kept.second = now.tv_sec;
+        kept.len = line->len < sizeof kept.text ? line->len : 0;
+        memcpy(kept.text, line->bytes, kept.len);
+    }
+    line_add(line, STR("."));
+    add_digits(line, (uint64_t)now.tv_nsec / 1000000, 3);
     line_add(line, STR("Z\""));
 }
 

@@ -85,5 +85,45 @@ static void test_sound_part(void)
     CU_ASSERT_EQUAL(head_scan(&head, str_slice(broken, 9, broken.len)), 0);
 }
 
+/* Long texts are looked at 16 bytes at once, single bytes never are: both must end in the same state. The copy ends where
+ * its memory ends. */
+static bool same_in_single_bytes(struct str bytes)
+{
+    struct head whole = {.state = HEAD_BEGIN}, single = whole;
+    char *copy = malloc(bytes.len);
+    CU_ASSERT_FATAL(copy != NULL);
+    memcpy(copy, bytes.ptr, bytes.len);
+    head_scan(&whole, (struct str){copy, bytes.len});
+    free(copy);
+    for (size_t i = 0; i < bytes.len; i++)
+        head_scan(&single, str_slice(bytes, i, i + 1));
+    return whole.state == single.state && whole.field == single.field && whole.why == single.why &&
+           whole.version == single.version && whole.body_left == single.body_left && whole.len == single.len &&
+           whole.lengths == single.lengths && whole.hosts == single.hosts && whole.encodings == single.encodings &&
+           memcmp(whole.text, single.text, sizeof whole.text) == 0;
+}
+
+/* Every byte at every place of a head, and the text cut there. */
+static void test_any_byte(void)
+{
+    static const char sound[] =
+        "POST /a-path-of-some-length?timeout=10s HTTP/1.1\r\nHost: backstop.kcm-system.svc:443\r\n"
+        "User-Agent: kube-apiserver-admission\t(linux)\r\nContent-Length: 3\r\nAccept: */*\r\n"
+        "X-A-Name-That-Is-Longer-Than-What-Is-Kept: y\r\n\r\nabcGET";
+    char text[sizeof sound];
+    memcpy(text, sound, sizeof sound);
+    int different = 0;
+    for (size_t at = 0; at + 1 < sizeof sound; at++) {
+        different += !same_in_single_bytes((struct str){text, at});
+        for (int byte = 0; byte < 256; byte++) {
+            text[at] = (char)byte;
+            different += !same_in_single_bytes((struct str){text, sizeof sound - 1});
+        }
+        text[at] = sound[at];
+    }
+    CU_ASSERT_EQUAL(different, 0);
+}
+
 SUITE(http_head, {"requests end where RFC 9112 says, in pieces of any size", test_streams},
-      {"what is sound before what is broken is passed on", test_sound_part})
+      {"what is sound before what is broken is passed on", test_sound_part},
+      {"every byte at every place reads the same at once and byte by byte", test_any_byte})
