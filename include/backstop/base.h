@@ -99,6 +99,10 @@ static inline bool str_eq_nocase(struct str a, struct str b) /* ASCII letters on
 }
 
 int str_cmp(struct str a, struct str b); /* bytewise, shorter first */
+/* FNV-1a of a text behind others; the first begins with HASH_BASIS. No secret: whoever chooses the texts can find two of one
+ * hash. */
+#define HASH_BASIS UINT64_C(0xcbf29ce484222325)
+uint64_t hash_text(uint64_t hash, struct str text);
 bool str_starts(struct str text, struct str prefix);
 bool str_ends(struct str text, struct str suffix);
 bool str_contains(struct str text, struct str part);

@@ -184,7 +184,6 @@ struct yaml_options {
     size_t node_limit;      /* nodes after alias expansion; 0 = 1,000,000 */
     unsigned lines_before;  /* the text's first line is this one's next: lines count from the file's top */
     unsigned depth_limit;   /* 0 = 100 */
-    bool lines_only;        /* for yaml_line: no trees, no repeats */
 };
 /* All documents of a text, in order. On failure error->position is the line.
  * A failing document fails the whole text. */
@@ -215,5 +214,10 @@ bool yaml_is_prologue(struct str line);                  /* what may stand befor
  * "metadata.labels[a.b/c]"), or of its nearest parent that the document has. A list or
  * a mapping has its key's line. */
 unsigned yaml_line(const struct yaml_document *document, struct str field);
+/* The same for a text of one document, JSON or YAML, that was not read into nodes: some 16 bytes of the arena for each
+ * value. NULL for what is not plain (see yaml_write_as_json). */
+struct yaml_lines;
+const struct yaml_lines *yaml_read_lines(struct arena *arena, struct str text, unsigned lines_before);
+unsigned yaml_lines_find(const struct yaml_lines *lines, struct str field);
 
 #endif

@@ -146,20 +146,12 @@ struct file_watch {
     pthread_t thread;
 };
 
-/* FNV-1a, over words and bytes. */
+/* FNV-1a, over words. */
 enum { FNV_PRIME = 0x1b3 };
-static const uint64_t fnv_basis = 0xcbf29ce484222325U;
 
 static uint64_t watch_mix(uint64_t hash, uint64_t word)
 {
     return (hash ^ word) * ((UINT64_C(1) << 40) + FNV_PRIME);
-}
-
-static uint64_t mix_text(uint64_t hash, const char *text)
-{
-    for (; *text; text++)
-        hash = watch_mix(hash, (unsigned char)*text);
-    return hash;
 }
 
 /* What changes whenever a file's content does, without reading it. */
@@ -188,7 +180,7 @@ static uint64_t folder_signature(const char *path)
         struct stat info = {0};
         const char *name = entries[i]->d_name;
         if (folder >= 0 && fstatat(folder, name, &info, 0) == 0 && !S_ISDIR(info.st_mode))
-            sum += mix_stat(mix_text(fnv_basis, name), &info);
+            sum += mix_stat(hash_text(HASH_BASIS, str_from(name)), &info);
         free(entries[i]);
     }
     free(entries);
@@ -199,7 +191,7 @@ static uint64_t folder_signature(const char *path)
 
 static uint64_t watch_signature(const struct file_watch *watch)
 {
-    uint64_t hash = fnv_basis;
+    uint64_t hash = HASH_BASIS;
     for (size_t i = 0; i < watch->count; i++) {
         struct stat info = {0};
         uint64_t one = 0;

@@ -371,3 +371,10 @@ struct str str_utf8_tail(struct str text, size_t limit)
         from++;
     return str_slice(text, from, text.len);
 }
+
+uint64_t hash_text(uint64_t hash, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        hash = (hash ^ (unsigned char)text.ptr[i]) * 0x100000001b3U;
+    return (hash ^ 0xff) * 0x100000001b3U;
+}

@@ -81,7 +81,7 @@ static bool is_kept_label(struct str key)
 
 uint64_t hash_name(struct str ns, struct str name)
 {
-    uint64_t hash = hash_text(hash_text(0xcbf29ce484222325U, ns), name);
+    uint64_t hash = hash_text(hash_text(HASH_BASIS, ns), name);
     hash = (hash ^ (hash >> 32)) * 0x9e3779b97f4a7c15U;
     return hash ^ (hash >> 29);
 }

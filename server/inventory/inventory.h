@@ -22,8 +22,6 @@ struct tree_pool;
 struct tree_pool *tree_pool_new(void) MUST_CHECK;
 void tree_pool_free(struct tree_pool *pool);  /* NULL is fine; trees in use live on */
 void tree_pool_sweep(struct tree_pool *pool); /* forgets what only the pool holds */
-/* The pooled equal of `tree`, held for the caller; takes the tree. NULL when out of memory. */
-uint64_t hash_text(uint64_t hash, struct str text);
 
 /* ---- record: one object's facts in one block of memory -------------------- */
 

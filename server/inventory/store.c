@@ -12,15 +12,6 @@ struct tree_pool {
     struct pooled_tree *buckets[BUCKETS];
 };
 
-/* FNV-1a. Nothing secret and no attacker here: whoever may fill the inventory may
- * do worse than slow a look-up down. */
-uint64_t hash_text(uint64_t hash, struct str text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        hash = (hash ^ (unsigned char)text.ptr[i]) * 0x100000001b3U;
-    return (hash ^ 0xff) * 0x100000001b3U;
-}
-
 static void destroy_tree(struct shared *shared)
 {
     struct pooled_tree *pooled = (struct pooled_tree *)shared;
@@ -66,7 +57,7 @@ static struct pooled_tree *tree_pool_take(struct tree_pool *pool, struct json_ob
     uint64_t hash = 0;
     json_foreach(tree, key, value)
     {
-        hash += hash_text(hash_text(0xcbf29ce484222325U, str_from(key)), json_str(value));
+        hash += hash_text(hash_text(HASH_BASIS, str_from(key)), json_str(value));
     }
     struct pooled_tree **bucket = &pool->buckets[hash % BUCKETS];
     for (struct pooled_tree *seen = *bucket; seen; seen = seen->next)

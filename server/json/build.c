@@ -50,7 +50,9 @@ struct builder {
 struct unread {
     struct json_source *source;
     struct str raw;
-    bool passing; /* part of a walk: its keys go with it, and are not the arena's */
+    bool passing;   /* part of a walk: its keys go with it, and are not the arena's */
+    bool counted;   /* `items` is known */
+    unsigned items; /* of an array */
 };
 
 enum { LARGE_TEXT = 256 * 1024 };
@@ -268,7 +270,7 @@ static struct json_object *unread_new(struct json_source *source, struct str raw
         json_object_put(container);
         return NULL;
     }
-    *unread = (struct unread){source, raw, passing};
+    *unread = (struct unread){.source = source, .raw = raw, .passing = passing};
     if (object && source->large)
         json_shrink(container);
     json_object_set_userdata(container, unread, unread_free);
@@ -313,19 +315,35 @@ static void unread_begin(struct builder *builder, struct unread unread, struct j
     builder->names = NULL;
 }
 
-/* How many members it has. */
+/* How many members or items it has. */
 static size_t unread_count(struct str raw)
 {
     struct error ignored;
     struct scan scan = scan_text(raw, &ignored);
     struct str key;
+    const bool object = raw.ptr[0] == '{';
     size_t count = 0;
     bool more, escaped;
     scan.at++;
-    for (bool opened = true; scan_member(&scan, '}', opened, &more) && more; opened = false, count++)
-        if (!scan_key(&scan, &key, &escaped) || !scan_value(&scan, 0))
+    for (bool opened = true; scan_member(&scan, object ? '}' : ']', opened, &more) && more; opened = false, count++) {
+        scan_space(&scan);
+        if ((object && !scan_key(&scan, &key, &escaped)) || !scan_value(&scan, 0))
             break;
+    }
     return count;
+}
+
+bool json_unread_length(struct json_object *array, size_t *length)
+{
+    struct unread *unread = json_object_get_userdata(array);
+    if (!unread)
+        return false;
+    if (!unread->counted) {
+        unread->items = (unsigned)unread_count(unread->raw);
+        unread->counted = true;
+    }
+    *length = unread->items;
+    return true;
 }
 
 /* What cannot be read for want of memory is empty, and marks the arena failed: whoever asked fails then. */

@@ -102,6 +102,8 @@ void json_reserve(struct json_object *object, size_t members);
 void json_read_now(struct json_object *container);
 /* Whether nothing of this array or object was read yet, and the text of it. */
 bool json_unread(struct json_object *container, struct str *raw);
+/* How many items such an array has, which stays unread; false where something was read. */
+bool json_unread_length(struct json_object *array, size_t *length);
 /* A walk through one of which nothing was read (json_walk); NULL where something was, and without memory. */
 struct json_walk *json_unread_walk(struct json_object *container);
 bool json_unread_walk_next(struct json_walk *walk, const char **key, struct json_object **value);

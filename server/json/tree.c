@@ -85,14 +85,19 @@ bool json_get_bool(struct json_object *object, const char *key)
     return json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
 }
 
+/* A list may be far too long: that is found without reading it. */
 size_t json_len(struct json_object *array)
 {
-    return tree_is(array, json_type_array) ? json_object_array_length(array) : 0;
+    size_t length = 0;
+    if (json_object_is_type(array, json_type_array) && !json_unread_length(array, &length))
+        length = json_object_array_length(array);
+    return length;
 }
 
 struct json_object *json_item(struct json_object *array, size_t i)
 {
-    return i < json_len(array) ? json_object_array_get_idx(array, i) : NULL;
+    bool there = tree_is(array, json_type_array) && i < json_object_array_length(array);
+    return there ? json_object_array_get_idx(array, i) : NULL;
 }
 
 struct json_object *json_new_text(struct str text)
@@ -156,7 +161,7 @@ bool json_insert(struct json_object *array, size_t i, struct json_object *value)
 
 bool json_replace(struct json_object *array, size_t i, struct json_object *value)
 {
-    if (i < json_len(array) && json_object_array_put_idx(array, i, value) == 0)
+    if (tree_is(array, json_type_array) && i < json_len(array) && json_object_array_put_idx(array, i, value) == 0)
         return true;
     json_object_put(value);
     return false;
@@ -164,7 +169,7 @@ bool json_replace(struct json_object *array, size_t i, struct json_object *value
 
 bool json_remove(struct json_object *array, size_t i)
 {
-    return i < json_len(array) && json_object_array_del_idx(array, i, 1) == 0;
+    return tree_is(array, json_type_array) && i < json_len(array) && json_object_array_del_idx(array, i, 1) == 0;
 }
 
 void json_delete(struct json_object *object, const char *key)

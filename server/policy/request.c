@@ -56,7 +56,7 @@ static struct json_object *node_tree(const struct request *request, const struct
         return NULL;
     if (!part->built) {
         struct error error = {.code = 0};
-        part->tree = json_build(request->arena, node->raw, &error);
+        part->tree = (node->raw.len < JSON_WORTH_OPENING ? json_build : json_open)(request->arena, node->raw, &error);
         part->built = true;
         if (!part->tree && request->parts && !request->parts->problem.ptr)
             request->parts->problem = arena_copy(request->arena, str_from(error.message));

@@ -42,13 +42,14 @@ static void check_yaml(struct arena *arena, struct json_object *tree)
     PROMISE(str_eq(before, after) || has_negative_zero(before), "%s\n%s\n%s", before.ptr, after.ptr, yaml.data);
 }
 
+static const char *const fields[] = {"", "a", "spec.schedule", "a[0].b", "a[b.c/d]", "[", "a..b[", "<<.a"};
+
 static void check_document(struct arena *arena, const struct yaml_document *document, unsigned last)
 {
     struct error error = {0};
     struct str json = as_json(arena, document->tree);
     PROMISE(json_index(arena, json, 600, &error), "%s: %s", error.message, json.ptr);
     PROMISE(document->line >= 1 && document->line <= last, "line %u of %u", document->line, last);
-    static const char *const fields[] = {"", "a", "spec.schedule", "a[0].b", "a[b.c/d]", "[", "a..b[", "<<.a"};
     for (size_t i = 0; i < LENGTH_OF(fields); i++) {
         unsigned line = yaml_line(document, str_from(fields[i]));
         PROMISE(line >= 1 && line <= last, "line %u of %u", line, last);
@@ -78,6 +79,13 @@ static void check_plain(struct arena *arena, struct str text, const struct yaml_
         PROMISE(str_eq(nodes, buf_str(&json)), "%s\n%s", nodes.ptr, json.data);
     if (json_len(tree) && json_object_is_type(json_item(tree, 0), json_type_object))
         PROMISE(outline.first_line == yaml_line(document, STR("[0]")), "line %u of the first item", outline.first_line);
+    const struct yaml_lines *lines = yaml_read_lines(arena, text, options ? options->lines_before : 0);
+    PROMISE(lines, "no lines: %s", json.data);
+    for (size_t i = 0; i < LENGTH_OF(fields); i++) {
+        unsigned line = yaml_lines_find(lines, str_from(fields[i])),
+                 expected = yaml_line(document, str_from(fields[i]));
+        PROMISE(line == expected, "%s: line %u, and %u in the nodes", fields[i], line, expected);
+    }
 }
 
 /* libyaml counts \r, U+0085, U+2028 and U+2029 as line breaks too, and UTF-16 has two bytes each. */

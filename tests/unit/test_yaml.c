@@ -283,6 +283,39 @@ static void test_lines(void)
     CU_ASSERT_EQUAL(yaml_line(document, STR("a")), 3);
 }
 
+static void test_lines_without_nodes(void)
+{
+    static const char *const texts[] = {
+        "# c\na:\n  b:\n    c:\n\n# d\n  ? e\n\nf:\n  -\n  -\n  - [1,\n   {x: 2}]\n? g\n",
+        "a: 1\nb:\n- c: |\n    text\n  d:\n    a.b/c: 1\n\"a\":\n  b: 2\n",
+        "{\n \"a\": 1,\n \"b\":\n  [1,\n   {\"c\":\n2, \"a.b/c\" : {}}],\n \"\\u0061\": {\n\"b\": []}}",
+        "[]",
+        "a: {}\n",
+        "- a: 1\n- b:\n    c: 2\n"};
+    static const char *const fields[] = {
+        "",        "a",           "a.b",  "a.b.c", "a.e",     "b",         "b[0].c", "b[0].d[a.b/c]",
+        "b[1].c",  "b[1][a.b/c]", "f",    "f[1]",  "f[2][0]", "f[2][1].x", "f[3]",   "g",
+        "nothing", "a.nothing",   "b[x]", "[0].a", "[1].b.c", "[1].c",     "[2]"};
+    ARENA_SCOPED arena = arena_new(ARENA);
+    const struct yaml_options options = {.lines_before = 7};
+    for (size_t t = 0; t < LENGTH_OF(texts); t++) {
+        struct yaml_document *document;
+        struct error error;
+        const struct yaml_lines *lines = yaml_read_lines(arena, str_from(texts[t]), options.lines_before);
+        CU_ASSERT_FATAL(lines && yaml_load(arena, str_from(texts[t]), &options, &document, &error));
+        for (size_t i = 0; i < LENGTH_OF(fields); i++) {
+            unsigned line = yaml_lines_find(lines, str_from(fields[i])),
+                     expected = yaml_line(document, str_from(fields[i]));
+            if (line != expected)
+                fprintf(stderr, "\n    text %zu, %s: line %u, expected %u\n", t, fields[i], line, expected);
+            CU_ASSERT_EQUAL(line, expected);
+        }
+    }
+    CU_ASSERT_PTR_NULL(yaml_read_lines(arena, STR("a: &x 1\nb: *x\n"), 0));
+    CU_ASSERT_PTR_NULL(yaml_read_lines(arena, STR("{\"a\": }"), 0));
+}
+
 SUITE(yaml, {"documents of a text", test_documents}, {"JSON is read as JSON", test_json},
       {"messages say what to do", test_messages}, {"repeated keys", test_duplicates}, {"alias bombs", test_bombs},
-      {"aliases of a long text", test_heavy_aliases}, {"limits", test_limits}, {"lines of fields", test_lines})
+      {"aliases of a long text", test_heavy_aliases}, {"limits", test_limits}, {"lines of fields", test_lines},
+      {"lines without nodes", test_lines_without_nodes})

@@ -190,8 +190,7 @@ static bool audit_completeness(struct audit_run *run, const struct facts *facts,
     for (size_t i = 0; i < found.len; i++) {
         /* An object that no management backup selects, as a review that warns of it. */
         const struct status_omission *omission = &found.items[i];
-        const struct manifest manifest = {
-            .arena = arena, .source = facts->from.ptr, .tree = omission->tree, .stored = true};
+        struct manifest manifest = {.arena = arena, .source = facts->from.ptr, .tree = omission->tree, .stored = true};
         struct review_result result = {.manifest = &manifest, .reviewed = true}; /* its content is not shown */
         decision_init(&result.decision, arena);
         result.request.arena = arena;

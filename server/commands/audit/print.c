@@ -61,7 +61,7 @@ struct str audit_title(struct arena *arena, const struct manifest *manifest)
 /* "cluster.yaml:15: " for what came from a file. */
 static struct str audit_place(struct arena *arena, const struct review_result *result, struct str field)
 {
-    const struct manifest *manifest = result->manifest;
+    struct manifest *manifest = result->manifest;
     if (manifest->line == 0)
         return STR("");
     const char *source = strcmp(manifest->source, "-") == 0 ? "standard input" : manifest->source;

@@ -17,27 +17,32 @@ enum { OBJECT_LIMIT = 8 * 1024 * 1024 }; /* of one JSON text: more than a review
 
 /* ---- lines ------------------------------------------------------------------- */
 
-/* The nodes are read only now, since few are asked for, and they take many times the memory of the text. NULL where neither
- * is at hand: the line of a field is then that of its object. */
 const struct yaml_document *manifest_nodes(struct arena *arena, const struct manifest *manifest)
 {
     struct error ignored;
     struct yaml_document *document = NULL;
-    const struct yaml_options options = {.lines_before = manifest->lines_before, .lines_only = !manifest->repeats};
+    const struct yaml_options options = {.lines_before = manifest->lines_before};
     if (manifest->lines || !manifest->text.ptr)
         return manifest->lines;
     return yaml_load(arena, manifest->text, &options, &document, &ignored) ? document : NULL;
 }
 
+/* Read once, when the first line is asked for: few objects have one that is wrong. 0: no line is known. */
+static unsigned manifest_find_line(struct manifest *manifest, struct str path)
+{
+    if (manifest->lines)
+        return yaml_line(manifest->lines, path);
+    if (!manifest->places && manifest->text.ptr && manifest->arena)
+        manifest->places = yaml_read_lines(manifest->arena, manifest->text, manifest->lines_before);
+    return manifest->places ? yaml_lines_find(manifest->places, path) : 0;
+}
+
 /* The field is named as the policies name it, from the object's root; in a recorded review it
  * stands below request.object, or below request.oldObject where it is deleted. */
-unsigned manifest_line(struct arena *arena, const struct manifest *manifest, struct str field)
+unsigned manifest_line(struct arena *arena, struct manifest *manifest, struct str field)
 {
     const struct str prefix = STR("request.");
     struct str path = field;
-    const struct yaml_document *nodes = manifest_nodes(arena, manifest);
-    if (!nodes)
-        return manifest->line;
     if (!manifest->review.ptr) { /* the request was made around it: request.object.spec is its spec */
         path = str_starts(path, STR("request.object.")) ? str_slice(path, 15, path.len) : path;
     } else if (!str_starts(path, prefix)) {
@@ -45,7 +50,7 @@ unsigned manifest_line(struct arena *arena, const struct manifest *manifest, str
         path = arena_printf(arena, "request.%s.%.*s", deletes ? "oldObject" : "object", STR_ARG(path));
     }
     path = arena_printf(arena, "%.*s%.*s", STR_ARG(manifest->at), STR_ARG(path));
-    unsigned line = yaml_line(nodes, path);
+    unsigned line = manifest_find_line(manifest, path);
     return line ? line : manifest->line;
 }
 

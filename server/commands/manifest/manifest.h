@@ -13,7 +13,8 @@ struct manifest {
     unsigned number, line;             /* 1-based within its source */
     struct json_object *tree;          /* NULL when a recorded review is no valid JSON */
     struct str review;                 /* the text of a recorded AdmissionReview, or absent */
-    const struct yaml_document *lines; /* NULL: read from `text` where they are asked for */
+    const struct yaml_document *lines; /* NULL: what is asked for is read from `text` */
+    const struct yaml_lines *places;   /* of `text`, once a line was asked for */
     struct str text;                   /* of its document, behind so many lines of its source; absent: see `lines` */
     unsigned lines_before;
     struct str at; /* where in the document the object stands: "" or "items[3]." */
@@ -24,7 +25,7 @@ struct manifest {
  * there is none. */
 const struct yaml_document *manifest_nodes(struct arena *arena, const struct manifest *manifest);
 /* The line of a field as a cause names it, or of its nearest parent. */
-unsigned manifest_line(struct arena *arena, const struct manifest *manifest, struct str field);
+unsigned manifest_line(struct arena *arena, struct manifest *manifest, struct str field);
 
 /* Gets one manifest after the other; false stops. */
 typedef bool manifest_visit_fn(void *context, struct manifest *manifest);

@@ -153,7 +153,7 @@ static void sarif_write_result(struct buf *out, enum sarif_rule rule, const char
 }
 
 /* The field that a warning begins with, "spec.schedule: ..."; else it is about the whole object. */
-static unsigned sarif_warning_line(struct arena *arena, const struct manifest *manifest, struct str warning)
+static unsigned sarif_warning_line(struct arena *arena, struct manifest *manifest, struct str warning)
 {
     struct str rest = warning, field;
     str_cut(&rest, ':', &field);
@@ -172,7 +172,7 @@ static struct str sarif_title(struct arena *arena, const struct request *request
 /* One result for each cause, so that each is shown on its own line of a pull request. */
 void review_print_sarif(struct arena *arena, const struct review_result *result, struct buf *out)
 {
-    const struct manifest *manifest = result->manifest;
+    struct manifest *manifest = result->manifest;
     const struct request *request = &result->request;
     const struct decision *decision = &result->decision;
     enum sarif_rule rule = decision->waits ? SARIF_WAITS : SARIF_DENIED;

@@ -27,7 +27,7 @@ struct review_context {
     int64_t now;
 };
 struct review_result {
-    const struct manifest *manifest;
+    struct manifest *manifest;
     struct request request;
     struct decision decision;            /* of all rules together */
     unsigned line;                       /* what a denial without causes points at */
