@@ -6,12 +6,31 @@
  * a function that is used without being listed here fails to link. The image's binary has a
  * slim libcurl in it instead (hack/slim-curl.sh). */
 #include <curl/curl.h>
+#include <openssl/err.h>
 #include <pthread.h>
 #include <stdarg.h>
 
 #include "kube/kube.h"
 
 #ifdef BACKSTOP_CURL_LINKED
+
+const struct kube_tls *kube_tls(void)
+{
+    static const struct kube_tls tls = {
+        .read = SSL_read,
+        .get_error = SSL_get_error,
+        .get_rbio = SSL_get_rbio,
+        .get_wbio = SSL_get_wbio,
+        .set0_rbio = SSL_set0_rbio,
+        .set0_wbio = SSL_set0_wbio,
+        .set_read_ahead = SSL_set_read_ahead,
+        .set_read_buffer = SSL_set_default_read_buffer_len,
+        .new_socket = BIO_new_socket,
+        .up_ref = BIO_up_ref,
+        .clear_error = ERR_clear_error,
+    };
+    return &tls;
+}
 
 static void curl_load(void)
 {
@@ -46,6 +65,9 @@ static struct {
     LOADED(slist_free_all);
 } curl;
 
+static struct kube_tls tls; /* of the library that libcurl brings */
+static bool tls_loaded;
+
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static struct error curl_missing; /* why it is not loaded */
 
@@ -61,9 +83,25 @@ static void curl_load(void)
         FUNCTION(easy_perform), FUNCTION(easy_getinfo), FUNCTION(easy_header),  FUNCTION(easy_strerror),
         FUNCTION(easy_reset),   FUNCTION(easy_cleanup), FUNCTION(slist_append), FUNCTION(slist_free_all),
     };
-    if (library_load(LIBRARY, functions, LENGTH_OF(functions), &curl_missing))
+    /* Found through libcurl, which alone knows which libssl it uses. One that uses none is no error: it reads all itself. */
+    static const struct library_function of_tls[] = {
+        {"SSL_read", &tls.read},
+        {"SSL_get_error", &tls.get_error},
+        {"SSL_get_rbio", &tls.get_rbio},
+        {"SSL_get_wbio", &tls.get_wbio},
+        {"SSL_set0_rbio", &tls.set0_rbio},
+        {"SSL_set0_wbio", &tls.set0_wbio},
+        {"SSL_set_read_ahead", &tls.set_read_ahead},
+        {"SSL_set_default_read_buffer_len", &tls.set_read_buffer},
+        {"BIO_new_socket", &tls.new_socket},
+        {"BIO_up_ref", &tls.up_ref},
+        {"ERR_clear_error", &tls.clear_error},
+    };
+    struct error ignored;
+    if (library_load(LIBRARY, functions, LENGTH_OF(functions), &curl_missing)) {
         curl.global_init(CURL_GLOBAL_DEFAULT);
-    else
+        tls_loaded = library_load(LIBRARY, of_tls, LENGTH_OF(of_tls), &ignored);
+    } else
         error_wrap(&curl_missing, "the HTTPS client (Debian: libcurl4)");
 }
 
@@ -74,6 +112,11 @@ bool kube_load_curl(struct error *error)
         return true;
     *error = curl_missing;
     return false;
+}
+
+const struct kube_tls *kube_tls(void)
+{
+    return tls_loaded ? &tls : NULL;
 }
 
 CURL *curl_easy_init(void)

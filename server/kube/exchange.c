@@ -2,34 +2,16 @@
  * cancelling. Knows nothing of objects. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "kube/kube.h"
 
-bool kube_lines(struct buf *rest, struct str bytes, bool (*take)(void *context, struct str line), void *context)
-{
-    while (bytes.len) {
-        const char *end = memchr(bytes.ptr, '\n', bytes.len);
-        struct str piece = str_slice(bytes, 0, end ? (size_t)(end - bytes.ptr) : bytes.len);
-        bytes = str_slice(bytes, piece.len + (end ? 1 : 0), bytes.len);
-        buf_add(rest, piece);
-        if (rest->failed)
-            return false;
-        if (!end)
-            break;
-        bool taken = rest->len == 0 || take(context, buf_str(rest));
-        buf_clear(rest);
-        if (!taken)
-            return false;
-    }
-    return true;
-}
-
-/* One HTTP exchange with the API server, on libcurl. */
+#define MALFORMED_CHUNK "malformed chunk in the response"
 
 enum {
     EXCHANGE_ARENA_MAX = 4 * 1024 * 1024,
@@ -38,7 +20,9 @@ enum {
     UNACKNOWLEDGED_SECONDS = 30,
     SILENT_SECONDS = 10,
     STREAM_CALM_MS = 50, /* after so long a silence what comes next comes alone */
-    STREAM_PAUSE_MS = 10
+    STREAM_PAUSE_MS = 10,
+    STREAM_LENT_MS = 1000, /* libcurl looks at its own clocks so often */
+    STREAM_HALF_MS = 1000  /* cancelling is noticed so soon */
 };
 
 struct exchange {
@@ -48,21 +32,122 @@ struct exchange {
     CURL *connection;
     int64_t began_ns, received_ns;
     bool ended_by_stream, never_answered;
+    struct kube_sockets sockets;
+    struct kube_chunks chunks; /* of a stream */
+    bool framed, chunked;      /* known whether; it is */
+    const char *problem;       /* that libcurl does not know of */
 };
 
-/* A stream that keeps coming is read a hundred times a second, and not event by event: to be woken costs more than to read
- * one, and a snapshot gathers for longer. What is not read waits in the socket, which is empty when this begins. */
-static void exchange_gather(struct exchange *exchange)
+static bool exchange_succeeds(const struct exchange *exchange)
 {
-    int64_t now_ns = time_monotonic_ns(), since_ns = now_ns - exchange->received_ns;
-    curl_socket_t connection;
-    int waiting = 1;
-    exchange->received_ns = now_ns;
-    if (since_ns > STREAM_CALM_MS * NS_PER_MS ||
-        curl_easy_getinfo(exchange->connection, CURLINFO_ACTIVESOCKET, &connection) != CURLE_OK ||
-        ioctl(connection, FIONREAD, &waiting) != 0 || waiting)
-        return;
-    time_sleep_ms(STREAM_PAUSE_MS);
+    long status = 0;
+    curl_easy_getinfo(exchange->connection, CURLINFO_RESPONSE_CODE, &status);
+    return status == 200;
+}
+
+/* Only a success is a stream; a refusal is a Status document. */
+static bool exchange_deliver(void *context, struct str bytes)
+{
+    struct exchange *exchange = context;
+    if (exchange_succeeds(exchange)) {
+        exchange->ended_by_stream = !exchange->call->stream(exchange->call->context, bytes);
+        return !exchange->ended_by_stream;
+    }
+    buf_add(exchange->answer, bytes);
+    return !exchange->answer->failed;
+}
+
+/* A stream comes as it was sent, in chunks (stream.c says why). */
+static enum kube_chunks_end exchange_take(struct exchange *exchange, struct str bytes)
+{
+    struct curl_header *header = NULL;
+    if (!exchange->framed) {
+        exchange->framed = true;
+        exchange->chunked =
+            curl_easy_header(exchange->connection, "Transfer-Encoding", 0, CURLH_HEADER, -1, &header) == CURLHE_OK &&
+            str_eq_nocase(str_trim(str_from(header->value)), STR("chunked"));
+    }
+    if (exchange->chunked)
+        return kube_chunks_take(&exchange->chunks, bytes, exchange_deliver, exchange);
+    return exchange_deliver(exchange, bytes) ? KUBE_CHUNKS_MORE : KUBE_CHUNKS_STOPPED;
+}
+
+/* Reads all that is there. */
+static enum kube_chunks_end exchange_drain(struct exchange *exchange, struct kube_source *source, char *block,
+                                           ssize_t *last)
+{
+    enum kube_chunks_end end = KUBE_CHUNKS_MORE;
+    while (end == KUBE_CHUNKS_MORE && (*last = kube_source_read(source, block, KUBE_STREAM_BLOCK)) > 0) {
+        end = exchange_take(exchange, (struct str){block, (size_t)*last});
+        exchange->received_ns = time_monotonic_ns();
+        if (end == KUBE_CHUNKS_MORE && kube_call_given_up(exchange->client, exchange->call))
+            end = KUBE_CHUNKS_STOPPED;
+    }
+    return end;
+}
+
+/* A stream that keeps coming is read a hundred times a second, and not event by event: to be woken costs more than to read
+ * one, and a snapshot gathers for longer. Goes on until nothing has come since the last time; where half an event has, the
+ * rest is waited for, since libcurl takes the connection back between two. False: the exchange is over. */
+static bool exchange_follow(struct exchange *exchange, struct kube_source *source, char *block)
+{
+    const int64_t began_ns = time_monotonic_ns(), limit_ns = exchange->call->timeout_seconds * NS_PER_SECOND;
+    for (;;) {
+        int64_t before_ns = exchange->received_ns;
+        struct pollfd rest = {.fd = source->fd, .events = POLLIN};
+        ssize_t last = 0;
+        if (kube_chunks_between(&exchange->chunks))
+            time_sleep_ms(STREAM_PAUSE_MS);
+        else
+            (void)poll(&rest, 1, STREAM_HALF_MS);
+        enum kube_chunks_end end = exchange_drain(exchange, source, block, &last);
+        int64_t now_ns = time_monotonic_ns();
+        if (end != KUBE_CHUNKS_MORE) {
+            exchange->ended_by_stream |= end == KUBE_CHUNKS_END;
+            exchange->problem = end == KUBE_CHUNKS_BROKEN ? MALFORMED_CHUNK : "request cancelled";
+            return false;
+        }
+        if (last < 0) { /* libcurl would wait for it once more */
+            exchange->problem = "connection closed before the response ended";
+            return false;
+        }
+        if (kube_chunks_between(&exchange->chunks)) {
+            if (exchange->received_ns == before_ns || now_ns - began_ns > STREAM_LENT_MS * NS_PER_MS)
+                return true;
+        } else if (kube_call_given_up(exchange->client, exchange->call) ||
+                   (limit_ns && now_ns - exchange->began_ns > limit_ns)) {
+            exchange->problem = "the response stopped in the middle of an event";
+            return false;
+        }
+    }
+}
+
+/* Whoever speaks TLS to a proxy has the API server's TLS within it: the socket is not what is read. */
+static bool exchange_is_nested(const struct kube_config *config)
+{
+    static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY"};
+    bool nested = str_eq_nocase(str_slice(config->proxy, 0, 5), STR("https"));
+    for (size_t i = 0; i < LENGTH_OF(names) && !nested && !config->proxy.len; i++) {
+        const char *proxy = getenv(names[i]); /* NOLINT(concurrency-mt-unsafe): the environment is never written */
+        nested = proxy && str_eq_nocase(str_slice(str_from(proxy), 0, 5), STR("https"));
+    }
+    return nested;
+}
+
+/* After what libcurl has read for itself, of which it has nothing left: less than its buffer holds. */
+static bool exchange_read_on(struct exchange *exchange, size_t read, int64_t since_ns)
+{
+    struct kube_source source;
+    if (since_ns > STREAM_CALM_MS * NS_PER_MS || read >= CURL_MAX_WRITE_SIZE || !exchange->chunked ||
+        !kube_chunks_between(&exchange->chunks) || !exchange_succeeds(exchange) ||
+        exchange_is_nested(&exchange->client->config) ||
+        !kube_source_open(&source, exchange->connection, &exchange->sockets))
+        return true;
+    char *block = malloc(KUBE_STREAM_BLOCK);
+    bool goes_on = !block || exchange_follow(exchange, &source, block);
+    free(block);
+    kube_source_close(&source);
+    return goes_on;
 }
 
 /* Returning less than what came makes libcurl end the transfer, for a stream that is no longer
@@ -71,17 +156,17 @@ static size_t exchange_receive(char *bytes, size_t size, size_t count, void *con
 {
     struct exchange *exchange = context;
     struct str block = {bytes, size * count};
-    long status = 0;
-    curl_easy_getinfo(exchange->connection, CURLINFO_RESPONSE_CODE, &status);
-    /* Only a success is a stream; a refusal is a Status document. */
-    if (exchange->call->stream && status == 200) {
-        exchange->ended_by_stream = !exchange->call->stream(exchange->call->context, block);
-        if (!exchange->ended_by_stream)
-            exchange_gather(exchange);
-        return exchange->ended_by_stream ? 0 : block.len;
+    if (!exchange->call->stream) {
+        buf_add(exchange->answer, block);
+        return exchange->answer->failed ? 0 : block.len;
     }
-    buf_add(exchange->answer, block);
-    return exchange->answer->failed ? 0 : block.len;
+    const int64_t now_ns = time_monotonic_ns(), since_ns = now_ns - exchange->received_ns;
+    exchange->received_ns = now_ns;
+    enum kube_chunks_end end = exchange_take(exchange, block);
+    if (end == KUBE_CHUNKS_BROKEN)
+        exchange->problem = MALFORMED_CHUNK;
+    bool goes_on = end == KUBE_CHUNKS_MORE && exchange_read_on(exchange, block.len, since_ns);
+    return goes_on || end == KUBE_CHUNKS_END ? block.len : 0; /* libcurl finds the end itself */
 }
 
 /* The blank line after the headers of a success: a stream is open. */
@@ -89,9 +174,7 @@ static size_t receive_header(char *bytes, size_t size, size_t count, void *conte
 {
     struct exchange *exchange = context;
     struct str line = str_trim((struct str){bytes, size * count});
-    long status = 0;
-    curl_easy_getinfo(exchange->connection, CURLINFO_RESPONSE_CODE, &status);
-    if (line.len == 0 && status == 200 && exchange->call->opened)
+    if (line.len == 0 && exchange->call->opened && exchange_succeeds(exchange))
         exchange->call->opened(exchange->call->context);
     return size * count;
 }
@@ -122,7 +205,10 @@ static int exchange_progress(void *context, curl_off_t a, curl_off_t b, curl_off
  * quarter of an hour: a watch has nothing to send. */
 static int give_up_early(void *context, curl_socket_t socket, curlsocktype purpose)
 {
-    (void)context, (void)purpose;
+    struct exchange *exchange = context;
+    (void)purpose;
+    if (exchange->sockets.len < LENGTH_OF(exchange->sockets.items))
+        exchange->sockets.items[exchange->sockets.len++] = socket;
     unsigned milliseconds = UNACKNOWLEDGED_SECONDS * 1000;
     (void)setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
     return CURL_SOCKOPT_OK;
@@ -278,12 +364,14 @@ static void set_request(struct exchange *exchange, CURL *connection, const struc
     curl_easy_setopt(connection, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(connection, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(connection, CURLOPT_ACCEPT_ENCODING, call->stream ? NULL : "");
+    curl_easy_setopt(connection, CURLOPT_HTTP_TRANSFER_DECODING, call->stream ? 0L : 1L);
     curl_easy_setopt(connection, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
     curl_easy_setopt(connection, CURLOPT_TIMEOUT, (long)call->timeout_seconds);
     curl_easy_setopt(connection, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(connection, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_SECONDS);
     curl_easy_setopt(connection, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_SECONDS);
     curl_easy_setopt(connection, CURLOPT_SOCKOPTFUNCTION, give_up_early);
+    curl_easy_setopt(connection, CURLOPT_SOCKOPTDATA, exchange);
     curl_easy_setopt(connection, CURLOPT_WRITEFUNCTION, exchange_receive);
     curl_easy_setopt(connection, CURLOPT_WRITEDATA, exchange);
     curl_easy_setopt(connection, CURLOPT_HEADERFUNCTION, receive_header);
@@ -340,6 +428,8 @@ static bool exchange_perform(struct kube_client *client, struct exchange *exchan
                          client->config.server.ptr, exchange->answer->limit >> 20);
     if (exchange->never_answered)
         return error_set(error, 0, "%s: no response within %d seconds", client->config.server.ptr, SILENT_SECONDS);
+    if (exchange->problem)
+        return error_set(error, 0, "%s: %s", client->config.server.ptr, exchange->problem);
     return error_set(error, 0, "%s: %s", client->config.server.ptr, reason[0] ? reason : curl_easy_strerror(result));
 }
 
@@ -361,6 +451,9 @@ bool kube_exchange(struct kube_client *client, const struct kube_call *call, lon
                                     .began_ns = time_monotonic_ns()};
         if (!exchange.connection)
             return error_set(error, 500, "out of memory");
+        /* libcurl tells it between exchanges only, and of the last one. */
+        exchange.sockets.len = call->stream && curl_easy_getinfo(exchange.connection, CURLINFO_ACTIVESOCKET,
+                                                                 &exchange.sockets.items[0]) == CURLE_OK;
         buf_clear(answer);
         done =
             arena ? exchange_perform(client, &exchange, arena, status, error) : error_set(error, 500, "out of memory");

@@ -3,6 +3,9 @@
 #define BACKSTOP_KUBE_KUBE_H
 
 #include <curl/curl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/types.h>
 
 #include "backstop/kube.h"
 
@@ -53,6 +56,9 @@ bool kube_exec_installed(const struct kube_exec *exec, struct error *error) MUST
 bool kube_exec_run(struct arena *arena, const struct kube_exec *exec, const struct kube_exec_wait *wait,
                    struct kube_credentials *credentials, struct error *error) MUST_CHECK;
 
+/* False: no more. */
+typedef bool kube_stream_fn(void *context, struct str bytes);
+
 /* One exchange. `stream`, when given, gets the body as it arrives instead of
  * `answer`; false from it ends the exchange without an error. */
 struct kube_call {
@@ -62,7 +68,7 @@ struct kube_call {
     const char *accept;        /* NULL: application/json */
     struct str body;
     unsigned timeout_seconds; /* of the whole exchange; 0 = none */
-    bool (*stream)(void *context, struct str bytes);
+    kube_stream_fn *stream;
     void (*opened)(void *context); /* a stream's headers have come; may be NULL */
     const atomic_bool *cancelled;  /* may be NULL */
     void *context;
@@ -71,6 +77,55 @@ struct kube_call {
  * body (bounded) to `answer`. */
 bool kube_exchange(struct kube_client *client, const struct kube_call *call, long *status, struct buf *answer,
                    struct error *error) MUST_CHECK;
+/* ---- a response that keeps coming: stream.c ---- */
+
+/* Where in a chunked body one is; all zero: before it. */
+struct kube_chunks {
+    enum { CHUNK_SIZE, CHUNK_EXTENSION, CHUNK_DATA, CHUNK_DATA_END, CHUNK_TRAILER, CHUNK_ENDED } state;
+    unsigned digits; /* of the size, so far */
+    uint64_t left;   /* of the chunk at hand */
+};
+enum kube_chunks_end { KUBE_CHUNKS_MORE, KUBE_CHUNKS_END, KUBE_CHUNKS_STOPPED, KUBE_CHUNKS_BROKEN };
+/* Gives what the chunks hold to take(): KUBE_CHUNKS_STOPPED when that says no more. */
+enum kube_chunks_end kube_chunks_take(struct kube_chunks *chunks, struct str bytes, kube_stream_fn *take,
+                                      void *context);
+bool kube_chunks_between(const struct kube_chunks *chunks); /* at the first byte of a chunk's size */
+
+/* What of libssl is used by that: of the one that libcurl uses (curl.c). */
+struct kube_tls {
+    __typeof__(&SSL_read) read;
+    __typeof__(&SSL_get_error) get_error;
+    __typeof__(&SSL_get_rbio) get_rbio;
+    __typeof__(&SSL_get_wbio) get_wbio;
+    __typeof__(&SSL_set0_rbio) set0_rbio;
+    __typeof__(&SSL_set0_wbio) set0_wbio;
+    __typeof__(&SSL_set_read_ahead) set_read_ahead;
+    __typeof__(&SSL_set_default_read_buffer_len) set_read_buffer;
+    __typeof__(&BIO_new_socket) new_socket;
+    __typeof__(&BIO_up_ref) up_ref;
+    __typeof__(&ERR_clear_error) clear_error;
+};
+const struct kube_tls *kube_tls(void); /* NULL: libcurl uses another library */
+
+/* A connection that libcurl has lent, within its callback. */
+struct kube_source {
+    int fd;
+    const struct kube_tls *tls; /* this and what follows: NULL in plain HTTP */
+    SSL *ssl;
+    BIO *reads, *writes; /* libcurl's, until it gets the connection back */
+};
+/* That the exchange may use: of the handle's connection before, and those that it makes. */
+struct kube_sockets {
+    curl_socket_t items[4];
+    unsigned len;
+};
+enum { KUBE_STREAM_BLOCK = 64 * 1024 };
+/* False when it is not known, or cannot be read but by libcurl: everything is as it was. */
+bool kube_source_open(struct kube_source *source, CURL *connection, const struct kube_sockets *sockets) MUST_CHECK;
+void kube_source_close(struct kube_source *source);
+/* The body's next bytes; 0: none are there; -1: the connection has ended, or failed. Never waits. */
+ssize_t kube_source_read(struct kube_source *source, char *bytes, size_t size);
+
 /* Fills error from an answer that is no success: the API server's Status message. */
 bool kube_refused(long status, struct str answer, const char *verb, struct str what, struct error *error);
 /* "/apis/GROUP/VERSION[/namespaces/NS]/PLURAL[/NAME]" appended to buf, escaped. */
