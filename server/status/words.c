@@ -89,7 +89,7 @@ struct str status_object_name(const struct status_view *view, const char *kind, 
 }
 
 /* By what stores, plugins and Velero itself report: the codes of S3 (AWS "Error responses"), Azure's and Google's, Go's
- * net and x509, and Velero's own messages (pkg/persistence/object_store.go, pkg/plugin/clientmgmt). */
+ * net and x509, and Velero's own messages (pkg/persistence/object_store.go, internal/credentials, pkg/plugin/clientmgmt). */
 struct str status_storage_fix(struct str reason)
 {
     static const struct {
@@ -104,6 +104,7 @@ struct str status_storage_fix(struct str reason)
         {"SignatureDoesNotMatch", "correct the secret key in the Secret of spec.credential"},
         {"ExpiredToken", "renew the credential: its token has expired"},
         {"InvalidClientTokenId", "correct the access key in the Secret of spec.credential"},
+        {"kms:GenerateDataKey", "allow the credential kms:GenerateDataKey and kms:Decrypt with the key of the bucket"},
         {"AccessDenied", "allow the credential to list and write the bucket (s3:ListBucket, s3:PutObject)"},
         {"AuthorizationFailure", "give the identity the role Storage Blob Data Contributor"},
         {"AuthorizationPermissionMismatch", "give the identity the role Storage Blob Data Contributor"},
@@ -111,11 +112,21 @@ struct str status_storage_fix(struct str reason)
         {"PermanentRedirect", "set spec.config.region to the region of the bucket"},
         {"AuthorizationHeaderMalformed", "set spec.config.region to the region of the bucket"},
         {"XAmzContentSHA256Mismatch", "set spec.config.checksumAlgorithm to \"\": this store takes no checksums"},
+        {"A region must be set", "set spec.config.region to the region of the bucket"},
+        {"NoSuchKey", "remove the bucket from spec.config.s3Url: write only the address of the server"},
+        {"RequestTimeTooSkewed", "correct the clock of Velero's node (NTP): it differs from the store's"},
+        {"XMinioStorageFull", "free space in the store, or enlarge it"},
+        {"Content-MD5 OR x-amz-checksum", "set spec.config.checksumAlgorithm to CRC32: Object Lock asks for checksums"},
+        {"config has invalid keys", "remove these keys from spec.config"},
+        {"unable to get key for secret", "create the Secret of spec.credential, with that key"},
+        {"no EC2 IMDS role found", "set spec.credential, or give Velero's service account a role"},
         {"unknown authority", "put the CA of the store into spec.objectStorage.caCert: base64 -w0 ca.crt"},
         {"certificate is valid for", "use a host name in spec.config.s3Url that is in the store's certificate"},
+        {"cannot validate certificate for", "use a host name in spec.config.s3Url that is in the store's certificate"},
         {"certificate has expired", "renew the certificate of the store"},
         {"no such host", "correct the host in spec.config.s3Url, or set s3ForcePathStyle: \"true\""},
         {"connection refused", "start the store, or correct the port in spec.config.s3Url"},
+        {"i/o timeout", "let Velero reach the store: NetworkPolicies, firewalls, or the address in spec.config.s3Url"},
         {"server gave HTTP response to HTTPS client", "spec.config.s3Url must begin with http:// for this store"},
         {"unable to locate ObjectStore plugin", "install the plugin for spec.provider, or correct spec.provider"},
     };
@@ -149,6 +160,9 @@ struct str status_backup_fix(const struct status_view *view, const struct backup
     struct str ns = view->settings->system_namespace;
     struct str fix = failure_is_of_store(status->failure_reason) ? status_storage_fix(status->failure_reason)
                                                                  : (struct str){NULL, 0};
+    if (fix.ptr && !str_contains(fix, STR("spec."))) /* outside the cluster */
+        return arena_printf(view->arena, "%.*s; backups to storage location %.*s fail until then", STR_ARG(fix),
+                            STR_ARG(status_command_name(location)));
     if (fix.ptr)
         return arena_printf(view->arena,
                             "%.*s; backups fail until then: kubectl edit backupstoragelocations.velero.io -n %.*s %.*s",
