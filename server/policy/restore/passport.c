@@ -162,34 +162,35 @@ static bool restore_is_provider_exclusion(const struct restore_view *view, struc
 /* A needed kind that an item of spec.excludedResources names, or one of those that its pattern matches. */
 static const struct needed_kinds *needed_excluded(const struct restore_view *view, const struct resource_name *item)
 {
+    /* No management backup holds these (internal/controller/backup/collect.go). */
+    const struct str clusters = STR("clusters.cluster.x-k8s.io");
     size_t count;
     const struct resource_kind *kinds = resource_kinds(&count);
-    /* No management backup holds these (internal/controller/backup/collect.go). */
-    const struct resource_kind *clusters = resource_name_known(STR("clusters.cluster.x-k8s.io"));
-    if (!item->wildcard)
-        return item->kind && item->kind == clusters ? NULL
-                                                    : needed_kinds_of(item->kind ? item->kind->name : item->text);
-    for (size_t i = 0; i < count; i++) {
-        const struct needed_kinds *needed = &kinds[i] == clusters ? NULL : needed_kinds_of(kinds[i].name);
+    if (!item->wildcard) {
+        struct str plural = item->kind ? item->kind->name : item->text;
+        return item->kind && str_eq(plural, clusters) ? NULL : needed_kinds_of(plural);
+    }
+    for (size_t i = 0; i < count && !str_is(item->text, "*"); i++) {
+        const struct needed_kinds *needed = str_eq(kinds[i].name, clusters) ? NULL : needed_kinds_of(kinds[i].name);
         if (needed && glob_match(view->arena, item->text, kinds[i].name, '\0'))
             return needed;
     }
     return NULL;
 }
 
-/* The items of spec.excludedResources that leave out kinds of one row: a few, to be shown. */
-static struct strlist needed_items(const struct restore_view *view, const struct needed_kinds *needed)
+/* The items of spec.excludedResources that leave out kinds of one row: a few, to be shown. `excluded` has the row of each. */
+static struct strlist needed_items(const struct restore_view *view, const struct needed_kinds *needed,
+                                   const struct needed_kinds *const *excluded, size_t count)
 {
     enum { SHOWN = 4 };
     struct strlist items = {0};
     /* k0rdent's own objects are in the management cluster's backup alone */
     bool elsewhere =
         restore_is_regional(view) && str_ends(needed->kind.len ? needed->kind : needed->group, STR(GROUP_K0RDENT));
-    for (size_t i = 0; i < view->excluded_names.len && i < PATTERNS_MAX && items.len < SHOWN && !elsewhere; i++) {
-        const struct resource_name *item = &view->excluded_names.items[i];
-        if (!str_is(item->text, "*") && needed_excluded(view, item) == needed &&
-            !restore_is_provider_exclusion(view, item->text))
-            strlist_add(view->arena, &items, item->text);
+    for (size_t i = 0; i < count && items.len < SHOWN && !elsewhere; i++) {
+        struct str item = view->excluded_names.items[i].text;
+        if (excluded[i] == needed && !restore_is_provider_exclusion(view, item))
+            strlist_add(view->arena, &items, item);
     }
     return items;
 }
@@ -198,9 +199,13 @@ static void restore_check_needed_kinds(const struct restore_view *view)
 {
     static const struct str named[] = {STR_INIT("secrets"), STR_INIT("managements." GROUP_K0RDENT),
                                        STR_INIT("clusterdeployments." GROUP_K0RDENT)};
+    const struct needed_kinds *excluded[PATTERNS_MAX] = {NULL};
     struct strlist missing = {0};
-    for (size_t i = 0; view->excluded.len && i < LENGTH_OF(needed_kinds); i++) {
-        struct strlist items = needed_items(view, &needed_kinds[i]);
+    size_t count = 0;
+    for (; count < view->excluded_names.len && count < PATTERNS_MAX; count++)
+        excluded[count] = needed_excluded(view, &view->excluded_names.items[count]);
+    for (size_t i = 0; count && i < LENGTH_OF(needed_kinds); i++) {
+        struct strlist items = needed_items(view, &needed_kinds[i], excluded, count);
         if (items.len)
             decision_caution(view->decision, "this Restore leaves out %.*s: %s. Remove %s from spec.excludedResources",
                              STR_ARG(strlist_quoted(view->arena, &items)), needed_kinds[i].without,
