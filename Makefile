@@ -30,7 +30,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -
 CPPFLAGS_ALL = -Iinclude -iquote server -D_GNU_SOURCE -DBACKSTOP_VERSION='"$(VERSION)"' $(CPPFLAGS)
 comma := ,
 HARDEN_release := -O3 -D_FORTIFY_SOURCE=2 -fstack-protector-strong$(if $(filter arm64,$(ARCH)), -mbranch-protection=standard)
-CFLAGS_release := $(HARDEN_release) -g
+CFLAGS_release := $(HARDEN_release) -ffunction-sections -g
 CFLAGS_static := $(CFLAGS_release)
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
@@ -103,18 +103,29 @@ $(BUILD)/%.o: %.c Makefile | deps
 # The static binary differs from the release's in two files and has one of its own; the others are taken from there.
 ifeq ($(VARIANT),static)
 RELEASE := $(BUILD:build/static%=build/release%)
-$(BUILD)/backstop: LDFLAGS += $(if $(STATIC_LIBC),-static-pie -Wl$(comma)--no-warnings)
-$(BUILD)/backstop: LIBS += $(if $(STATIC_LIBC),,-Wl$(comma)-Bdynamic)
+STATIC_PROGRAMS := $(BUILD)/backstop $(BUILD)/plugin/backstop $(BUILD)/unit-tests
+$(BUILD)/backstop $(BUILD)/unordered: LDFLAGS += $(if $(STATIC_LIBC),-static-pie -Wl$(comma)--no-warnings)
+$(BUILD)/backstop $(BUILD)/unordered: LIBS += $(if $(STATIC_LIBC),,-Wl$(comma)-Bdynamic)
 $(BUILD)/plugin/backstop $(BUILD)/unit-tests: LIBS += -Wl,-Bdynamic
-$(BUILD)/backstop $(BUILD)/plugin/backstop $(BUILD)/unit-tests: $(BUILD)/server/without_pkcs11.o
+$(STATIC_PROGRAMS) $(BUILD)/unordered: $(BUILD)/server/without_pkcs11.o
 $(BUILD)/libbackstop.a: $(BUILD)/server/http/transport.o $(BUILD)/server/kube/curl.o $(RELEASE)/libbackstop.a
 	@cp $(RELEASE)/libbackstop.a $@
 	$(call quiet,AR)$(BINUTILS)ar r $@ $(filter %.o,$^)
+# What is used of the libraries stands side by side (docs/performance.md), but in what hack/order.py looks at: valgrind knows
+# the functions of .text only.
+$(STATIC_PROGRAMS): LDFLAGS += -Wl,-T,$(BUILD)/order.ld
+$(STATIC_PROGRAMS): $(BUILD)/order.ld
+$(BUILD)/order.ld: hack/order.awk hack/order.txt
+	@mkdir -p $(@D)
+	@awk -f $^ >$@
+$(BUILD)/unordered: LDFLAGS += -Wl,-Map=$@.map
+$(BUILD)/unordered: $(MAIN_OBJECT) $(BUILD)/libbackstop.a
+	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 $(RELEASE)/libbackstop.a: always ; @$(MAKE) -s VARIANT=release ARCH=$(ARCH) $@
 # On arm64 GnuTLS and OpenSSL both bring Cryptogams' AES, by the same names and not of one version: GnuTLS's get other names.
 ifeq ($(ARCH),arm64)
 GNUTLS := $(BUILD)/libgnutls.a
-$(BUILD)/backstop $(BUILD)/plugin/backstop $(BUILD)/unit-tests: | $(GNUTLS)
+$(STATIC_PROGRAMS): | $(GNUTLS)
 $(GNUTLS):
 	@mkdir -p $(@D)
 	@for name in gnutls crypto; do \
@@ -130,15 +141,15 @@ $(BUILD)/libbackstop.a: $(OBJECTS)
 endif
 
 $(BUILD)/backstop: $(MAIN_OBJECT) $(BUILD)/libbackstop.a
-	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $(filter-out %.ld,$^) $(LIBS)
 
 # What krew installs (hack/release.sh).
 $(BUILD)/plugin/backstop: $(MAIN_OBJECT) $(BUILD)/libbackstop.a
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $(filter-out %.ld,$^) $(LIBS)
 
 $(BUILD)/unit-tests: $(UNIT_OBJECTS) $(BUILD)/libbackstop.a
-	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(TEST_LIBS)
+	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $(filter-out %.ld,$^) $(LIBS) $(TEST_LIBS)
 
 -include $(shell find build -path build/debian -prune -o -path build/tools -prune -o -name '*.d' -type f -print 2>/dev/null)
 
@@ -316,7 +327,7 @@ torture-reviews: $(BUILD)/torture build/torture/requests/broken.json
 	@tail -n 1 $(BUILD)/torture.log
 
 # ---- performance (docs/performance.md) ---------------------------------------
-.PHONY: bench bench-page bench-live bench-quick bench-quick-offline bench-offline bench-accept bench-inventory
+.PHONY: bench bench-page bench-live bench-quick bench-quick-offline bench-offline bench-accept bench-inventory order
 BENCH := build/bench
 $(BENCH)/certs/tls.crt: certs/dev-cert.sh certs/dev-profile.cnf
 	certs/dev-cert.sh $(BENCH)/certs
@@ -359,6 +370,11 @@ bench-quick-offline: $(BUILD)/backstop ## The same for the offline commands, aga
 
 bench-offline: $(BUILD)/backstop ## CPU and memory of review, audit and status on 5,000 to 50,000 objects, with limits
 	tests/bench/offline.py $(BUILD)/backstop
+
+order: static $(BENCH)/bodies/backup.json $(BENCH)/certs/tls.crt ## Write hack/order.txt anew: what the image's binary uses of its libraries
+	@command -v valgrind >/dev/null || hack/install-deps.sh counts
+	$(MAKE) VARIANT=static build/static/unordered
+	hack/order.py build/static/unordered build/static/unordered.map $(BENCH)
 
 bench-accept: $(BENCH)/fixed_set $(BENCH)/bodies/backup.json $(BUILD)/backstop ## Rewrite both baselines; say why in the commit
 	hack/bench-quick.sh $(BENCH)/fixed_set $(BENCH)/bodies --accept
