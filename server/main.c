@@ -1,5 +1,6 @@
 /* The entry: finds the command that the arguments name, and runs it. struct command in cli.h
  * says what a command is, commands/commands.c which there are. */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +19,8 @@ static int main_usage(int fd, int code)
     program_usage(&text);
     if (fd_write(fd, buf_str(&text)))
         return code;
-    perror("backstop: cannot write the output");
+    if (errno != EPIPE)
+        perror("backstop: cannot write the output");
     return EXIT_USAGE;
 }
 
@@ -34,10 +36,13 @@ static int main_unknown(const char *name)
     const struct command *const *commands = commands_all(&count);
     BUF_SCOPED text;
     buf_init(&text, TEXT_LIMIT);
-    for (size_t i = 0; i < count && known < COMMANDS_MAX; i++)
+    for (size_t i = 0; i < count && known + 1 < COMMANDS_MAX; i++)
         if (!commands[i]->hidden)
             names[known++] = str_from(commands[i]->name);
+    names[known++] = STR("help");
     struct str near = str_nearest(str_from(name), names, known);
+    for (size_t i = 0; strlen(name) > 2 && !near.len && i < known; i++) /* rollback, complete */
+        near = str_starts(names[i], str_from(name)) ? names[i] : near;
     const char *program = program_is_plugin() ? "kubectl backstop" : "backstop";
     program_say(&text, STR("see: backstop --help"));
     if (near.len)

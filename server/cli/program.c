@@ -148,9 +148,12 @@ int command_fail(const struct command *command, const char *format, ...)
     return EXIT_USAGE;
 }
 
+/* Whoever reads a pipe and has had enough (head) needs no message. */
 int command_fail_output(const struct command *command)
 {
     char reason[128];
+    if (errno == EPIPE)
+        return EXIT_USAGE;
     return command_fail(command, "cannot write the output: %s", strerror_r(errno, reason, sizeof reason));
 }
 

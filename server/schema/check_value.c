@@ -59,8 +59,11 @@ static struct str type_advice(struct arena *arena, const struct schema *schema, 
 {
     struct str text = json_str(value), scalar = json_scalar(value);
     static const char *const yes[] = {"true", "false"};
+    /* What YAML made of it need not be what was written: 1.10, 007, 0x10, no. */
     if (schema->type == SCHEMA_TEXT && scalar.ptr)
-        return arena_printf(arena, ": write \"%.*s\" in quotes", STR_ARG(str_slice(scalar, 0, 60)));
+        return json_object_is_type(value, json_type_boolean)
+                   ? STR(": put it in quotes (without them, YAML takes yes, no, on and off for true and false)")
+                   : STR(": put it in quotes, as you wrote it");
     for (size_t i = 0; schema->type == SCHEMA_BOOLEAN && i < LENGTH_OF(yes); i++)
         if (str_eq_nocase(text, str_from(yes[i])))
             return arena_printf(arena, ": write %s without quotes", yes[i]);

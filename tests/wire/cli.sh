@@ -20,6 +20,8 @@ expect() {
 expect "without a command the commands are listed" 2 '^  serve ' "$binary"
 expect "help is no mistake" 0 '^  review ' "$binary" --help
 expect "a misspelt command is guessed" 2 'unknown command "reveiw"; did you mean review\?' "$binary" reveiw
+expect "help is a command, too" 2 'unknown command "halp"; did you mean help\?' "$binary" halp
+expect "the beginning of a command is guessed" 2 'unknown command "rollback"; did you mean rollback-plan\?' "$binary" rollback
 expect "an unknown command points to help" 2 'unknown command "frobnicate"; see: backstop --help' "$binary" frobnicate
 expect "version names the libraries" 0 '^libmicrohttpd +[0-9]' "$binary" version
 expect "version says which commit, as the Makefile found it" 0 "^revision +$(sed -n 1p "$(dirname "$binary")/source-info")\$" "$binary" version

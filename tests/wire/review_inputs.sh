@@ -114,6 +114,21 @@ printf 'apiVersion: v1\nkind: List\nitems: []\n' >list.yaml
 runs 2 review --now $now -f list.yaml
 runs 0 review --now $now -f list.yaml --allow-empty
 
+# What is passed by mistake is named, and not read as a manifest.
+printf 'apiVersion: v1\nkind: Config\nclusters: []\ncontexts: []\ncurrent-context: x\nusers: []\n' >config
+backup packed | gzip >packed.yaml
+backup packed >inside.yaml
+tar cf inside.tar inside.yaml
+for pair in 'config is a kubeconfig, not a manifest: pass it with --kubeconfig' 'packed.yaml is compressed: unpack it first' \
+    'inside.tar is a tar archive: unpack it first'; do
+    runs 2 review --now $now -f "${pair%% *}"
+    has err "^backstop review: ${pair%% *}: ${pair#* }\$"
+done
+
+# Whoever reads the output and has had enough is not told of it.
+"$binary" review --now $now -f inside.yaml 2>err | true
+lacks err .
+
 # One document that cannot be read does not leave the others unanswered; line and column are the file's.
 { backup first; echo ---; printf 'a: b: c\n'; echo ---; backup second; } >mixed.yaml
 runs 2 review --now $now -f mixed.yaml

@@ -327,6 +327,8 @@ static bool explain_explain(struct explain_run *run, struct str spec)
     for (enum cron_dialect dialect = 0; dialect < CRON_DIALECTS; dialect++)
         if (run->dialects & 1u << dialect)
             run->all_valid &= reading_make(&explanation, dialect, run->readers[dialect]);
+    for (size_t i = 0; i < explanation.count; i++) /* parsed, and refused at admission anyway */
+        run->all_valid &= !explanation.readings[i].valid || !cron_never_fires(&explanation.readings[i].schedule);
     if (run->json) {
         /* One line: the first reading, and what is otherwise in the second. */
         struct buf *out = explanation.out;
@@ -492,7 +494,8 @@ const struct command command_explain = {
                "  backstop explain \"0 9 * * 1-5\"\n"
                "  backstop explain --for velero@1.18.3 \"0 0 13 * 5\"\n"
                "\n"
-               "Exit status: 0 all schedules are valid for every controller, 1 some are not, 2 wrong usage.",
+               "Exit status: 0 all schedules are valid for every controller, 1 some are not or never run, 2 wrong\n"
+               "usage.",
     .options = options,
     .option_count = LENGTH_OF(options),
     .body = explain_execute,

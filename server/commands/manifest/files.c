@@ -265,6 +265,24 @@ static void files_count(struct manifest_files *files, const char *source, struct
         sink->problem(sink->context, source, -1, "no Kubernetes object in it");
 }
 
+/* What people pass by mistake, by its first bytes or its fields; NULL for anything else. */
+static const char *files_mistaken_for_manifest(struct str text)
+{
+    static const struct str packed[] = {STR_INIT("\x1f\x8b"), STR_INIT("PK\x03\x04"), STR_INIT("BZh"),
+                                        STR_INIT("\xfd"
+                                                 "7zXZ"),
+                                        STR_INIT("\x28\xb5\x2f\xfd")};
+    for (size_t i = 0; i < LENGTH_OF(packed); i++)
+        if (str_starts(text, packed[i]))
+            return "is compressed: unpack it first";
+    if (str_starts(str_slice(text, 257, text.len), STR("ustar")))
+        return "is a tar archive: unpack it first";
+    if (str_contains(str_slice(text, 0, 65536), STR("kind: Config\n")) && str_contains(text, STR("contexts:")) &&
+        str_contains(text, STR("clusters:")) && !str_contains(text, STR("\nmetadata:")))
+        return "is a kubeconfig, not a manifest: pass it with --kubeconfig";
+    return NULL;
+}
+
 /* `listed`: found in a folder, not named by the user. */
 static bool files_read_text(struct manifest_files *files, const char *source, struct str text, bool listed)
 {
@@ -276,6 +294,12 @@ static bool files_read_text(struct manifest_files *files, const char *source, st
     visit.held.last = &visit.held.first;
     if (!arena) {
         files_refuse(files, source, "out of memory");
+        return true;
+    }
+    const char *mistaken = listed ? NULL : files_mistaken_for_manifest(text);
+    if (mistaken) {
+        files->files++;
+        files_refuse(files, source, mistaken);
         return true;
     }
     bool more = manifests_read_text(&sink, source, text, &found);
