@@ -218,15 +218,31 @@ static bool is_plain(char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+/* How many bytes need no closer look: eight at once, where none of the eight does. */
+static size_t plain_length(struct str text)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    size_t length = 0;
+    for (; text.len - length >= sizeof ones; length += sizeof ones) {
+        uint64_t bytes;
+        memcpy(&bytes, text.ptr + length, sizeof bytes);
+        /* Of a byte that is 0 the subtraction sets the top bit; that it may set it of one behind it does not matter. */
+        uint64_t quote = bytes ^ ones * '"', backslash = bytes ^ ones * '\\', delete = bytes ^ ones * 0x7f;
+        if (((quote - ones) | (backslash - ones) | (delete - ones) | (bytes - ones * 0x20) | bytes) & tops)
+            break;
+    }
+    while (length < text.len && is_plain(text.ptr[length]))
+        length++;
+    return length;
+}
+
 static void line_add_text(struct log_text *line, struct str text)
 {
     bool cut = text.len > TEXT_LIMIT;
     text = str_slice(text, 0, TEXT_LIMIT);
     line_add(line, STR("\""));
     while (text.len) {
-        size_t length = 0;
-        while (length < text.len && is_plain(text.ptr[length]))
-            length++;
+        size_t length = plain_length(text);
         struct str plain = str_slice(text, 0, length);
         if (!length)
             length = line_character(text);

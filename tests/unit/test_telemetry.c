@@ -73,6 +73,31 @@ static void test_log_escapes(void)
                                   "\xc3\xa4\xef\xbf\xbd\\u0000z\"}\n");
 }
 
+/* Plain text is copied eight bytes at once: each byte that is not, at each place of such eight, is found. */
+static void test_log_any_byte(void)
+{
+    for (size_t at = 0; at < 20; at++)
+        for (int byte = 1; byte < 256; byte++) {
+            char text[21] = "abcdefghijklmnopqrst", wanted[96], shown[8];
+            text[at] = (char)byte;
+            if (byte >= 0x80)
+                snprintf(shown, sizeof shown, "\xef\xbf\xbd");
+            else if (byte == '"' || byte == '\\')
+                snprintf(shown, sizeof shown, "\\%c", byte);
+            else if (byte == '\n')
+                snprintf(shown, sizeof shown, "\\n");
+            else if (byte < 0x20 || byte == 0x7f)
+                snprintf(shown, sizeof shown, "\\u%04x", byte);
+            else
+                snprintf(shown, sizeof shown, "%c", byte);
+            snprintf(wanted, sizeof wanted, ",\"level\":\"info\",\"message\":\"m\",\"t\":\"%.*s%s%s\"}\n", (int)at,
+                     text, shown, text + at + 1);
+            const char *line = CAPTURE(LOG_INFO, "m", LOG_TEXT("t", ((struct str){text, 20})));
+            if (strcmp(strchr(line, ','), wanted) != 0)
+                ASSERT_TEXT(after_time(line), wanted);
+        }
+}
+
 static void test_log_absent_text(void)
 {
     struct str absent = {NULL, 0};
@@ -333,6 +358,7 @@ static void test_docs(void)
 
 SUITE(telemetry, {"a gauge without a value has no line", test_cleared_gauge},
       {"a log line is one JSON object", test_log_line}, {"log texts are escaped", test_log_escapes},
+      {"every byte at every place of a log text", test_log_any_byte},
       {"an absent text is logged as empty", test_log_absent_text}, {"log texts are cut", test_log_cuts},
       {"log lines are bounded", test_log_line_is_bounded}, {"log levels", test_log_levels},
       {"lines that wait are written together and in order", test_log_collect},
