@@ -176,13 +176,19 @@ bool object_has(const struct object *object, const char *path)
     return object_kind(object, path) != JSON_NULL;
 }
 
-/* Labels are not indexed with the object, and seldom is more than one asked for. */
+/* Whether the text can have such a key: it stands there, or something is escaped. */
+static bool text_may_have(struct str raw, const char *key)
+{
+    return str_contains(raw, str_from(key)) || memchr(raw.ptr, '\\', raw.len);
+}
+
+/* Labels are not indexed with the object, and seldom is more than one asked for. Most objects do not have it. */
 struct str object_label(const struct request *request, const struct object *object, const char *key)
 {
     const char *rest;
     const struct json_node *node = object_find(object, "metadata.labels", &rest);
     struct json_node member;
-    if (!node || !json_find(request->arena, node, str_from(key), &member))
+    if (!node || !text_may_have(node->raw, key) || !json_find(request->arena, node, str_from(key), &member))
         return (struct str){NULL, 0};
     return json_text(request->arena, &member);
 }

@@ -95,6 +95,12 @@ static void test_labels(void)
     ASSERT_TEXT(object_annotation(&f.request, f.request.object, "k"), "w");
     CU_ASSERT_EQUAL(arena_used(f.arena), used);
     arena_free(f.arena);
+    /* Written with an escape it is the same label; as a value it is none. */
+    setup(&f, OPERATION_CREATE,
+          "{\"metadata\":{\"labels\":{\"x\":\"a.b/d\",\"a\\u002eb\\/c\":\"v\\u0021\",\"y\":\"\"}}}", NULL);
+    ASSERT_TEXT(object_label(&f.request, f.request.object, "a.b/c"), "v!");
+    CU_ASSERT_PTR_NULL(object_label(&f.request, f.request.object, "a.b/d").ptr);
+    arena_free(f.arena);
     setup(&f, OPERATION_CREATE, "{\"metadata\":{\"labels\":[\"a\"],\"annotations\":\"k\"}}", NULL);
     CU_ASSERT_PTR_NULL(object_label(&f.request, f.request.object, "a").ptr);
     CU_ASSERT_PTR_NULL(object_annotation(&f.request, f.request.object, "k").ptr);

@@ -153,6 +153,8 @@ static void warn_about_field(const struct pitfalls *pitfalls, enum field_id id, 
     struct str text = pitfalls->parts.fields[id], rest = text, part;
     int items = 0;
     bool empty = false;
+    if (str_is(text, "*"))
+        return; /* most fields, and none of what follows is about them */
     while (items < ITEMS_READ && str_cut(&rest, ',', &part)) {
         empty |= part.len == 0;
         if (part.len == 0)
