@@ -42,6 +42,9 @@ bool pki_read(struct str certificate, struct pki_facts *facts, struct error *err
  * message says which of these failed, with the certificate's own values. */
 bool pki_verify(const struct pki_pair *pair, struct str ca_bundle, const char *const *dns_names, int64_t now,
                 struct error *error) MUST_CHECK;
+/* The same without names and bundle, and what the certificate says of itself: a start reads it once. */
+bool pki_verify_facts(const struct pki_pair *pair, int64_t now, struct pki_facts *facts,
+                      struct error *error) MUST_CHECK;
 
 /* When to renew: at two thirds of the lifetime, moved by up to a twentieth of it by `jitter` (0-1). */
 int64_t pki_renewal_time(const struct pki_facts *facts, double jitter);

@@ -26,22 +26,25 @@ static bool read_pair(struct arena *arena, const struct certificates_options *op
 /* A Secret's mount is swapped as a whole, but its files are read one after the other: a
  * pair that does not fit may be half old, half new. Reads until it is good or stays bad. */
 static bool read_settled(struct arena *arena, const struct certificates_options *options, struct pki_pair *pair,
-                         struct error *error)
+                         struct pki_facts *facts, struct error *error)
 {
-    struct error reason;
     struct pki_pair before = {0};
     for (int i = 0; i < READS; i++) {
         if (i)
             time_sleep_ms(SWAP_MS);
         if (!read_pair(arena, options, pair, error))
             return false;
-        if (pki_verify(pair, STR(""), NULL, time_now(), &reason) ||
-            (str_eq(pair->key, before.key) && str_eq(pair->certificate, before.certificate)))
+        if (pki_verify_facts(pair, time_now(), facts, error))
             return true;
+        if (str_eq(pair->key, before.key) && str_eq(pair->certificate, before.certificate))
+            return false;
         before = *pair;
     }
-    return true; /* it changes all the time: what is wrong with it is told */
+    return false; /* it changes all the time: what is wrong with it is told */
 }
+
+static bool certificates_use(struct certificates *certificates, const struct pki_pair *pair,
+                             const struct pki_facts *facts, struct error *error);
 
 /* A certificate that lacks a name of the Service is served all the same: whoever made it may
  * call it by another; it is a warning in /readyz. */
@@ -49,12 +52,12 @@ static bool files_load(struct certificates *certificates, struct error *error)
 {
     ARENA_SCOPED arena = arena_new_secret((size_t)4 * READS * PEM_LIMIT);
     struct pki_pair pair = {0};
+    struct pki_facts facts;
     if (!arena)
         return error_set(error, 0, "out of memory");
-    bool read = read_settled(arena, &certificates->options, &pair, error);
-    if (!read)
-        metric_add(METRIC_CERTIFICATE_LOADS, 1, "failed");
-    bool taken = read && certificates_take(certificates, &pair, time_now(), error);
+    bool taken = read_settled(arena, &certificates->options, &pair, &facts, error) &&
+                 certificates_use(certificates, &pair, &facts, error);
+    metric_add(METRIC_CERTIFICATE_LOADS, 1, taken ? "ok" : "failed");
     if (taken) {
         struct error lacking = {.message = ""};
         const char *const *names = certificates->options.names;
@@ -157,26 +160,31 @@ void certificates_tell_notice(struct certificates *certificates, const char *not
     pthread_mutex_unlock(&certificates->lock);
 }
 
-/* The only way into the listener. */
+/* The only way into the listener, for a pair that was verified. */
+static bool certificates_use(struct certificates *certificates, const struct pki_pair *pair,
+                             const struct pki_facts *facts, struct error *error)
+{
+    char until[TIME_TEXT_SIZE];
+    const struct certificates_options *options = &certificates->options;
+    if (!options->use(options->context, pair->certificate, pair->key, error))
+        return false;
+    metric_set(METRIC_CERTIFICATE_EXPIRY, (double)facts->not_after, "serving");
+    pthread_mutex_lock(&certificates->lock);
+    certificates->serving_from = facts->not_before;
+    certificates->serving_until = facts->not_after;
+    pthread_mutex_unlock(&certificates->lock);
+    log_line(LOG_INFO, "serving certificate loaded", LOG_TEXT("names", str_from(facts->dns_names)),
+             LOG_TEXT("issuer", str_from(facts->issuer)), LOG_TEXT("serial", str_from(facts->serial)),
+             LOG_TEXT("not_after", str_from(time_format(facts->not_after, 0, until))));
+    return true;
+}
+
 bool certificates_take(struct certificates *certificates, const struct pki_pair *pair, int64_t now, struct error *error)
 {
     struct pki_facts facts;
-    char until[TIME_TEXT_SIZE];
-    const struct certificates_options *options = &certificates->options;
-    bool taken = pki_verify(pair, STR(""), NULL, now, error) && pki_read(pair->certificate, &facts, error) &&
-                 options->use(options->context, pair->certificate, pair->key, error);
+    bool taken = pki_verify_facts(pair, now, &facts, error) && certificates_use(certificates, pair, &facts, error);
     metric_add(METRIC_CERTIFICATE_LOADS, 1, taken ? "ok" : "failed");
-    if (!taken)
-        return false;
-    metric_set(METRIC_CERTIFICATE_EXPIRY, (double)facts.not_after, "serving");
-    pthread_mutex_lock(&certificates->lock);
-    certificates->serving_from = facts.not_before;
-    certificates->serving_until = facts.not_after;
-    pthread_mutex_unlock(&certificates->lock);
-    log_line(LOG_INFO, "serving certificate loaded", LOG_TEXT("names", str_from(facts.dns_names)),
-             LOG_TEXT("issuer", str_from(facts.issuer)), LOG_TEXT("serial", str_from(facts.serial)),
-             LOG_TEXT("not_after", str_from(time_format(facts.not_after, 0, until))));
-    return true;
+    return taken;
 }
 
 /* A CA must outlive several of its leaves, or each renewal would bring a new CA to announce. */

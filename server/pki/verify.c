@@ -140,10 +140,8 @@ static bool check_trust(const struct pki_pair *pair, const struct pki_facts *fac
 
 /* From the cheap to the costly, and in the order in which a person would look: pair, dates,
  * usage, names, chain. */
-bool pki_verify(const struct pki_pair *pair, struct str ca_bundle, const char *const *dns_names, int64_t now,
-                struct error *error)
+bool pki_verify_facts(const struct pki_pair *pair, int64_t now, struct pki_facts *facts, struct error *error)
 {
-    struct pki_facts facts;
     CERTIFICATE_SCOPED leaf = facts_certificate(pair->certificate, error);
     if (!leaf)
         return error_wrap(error, "the certificate");
@@ -152,17 +150,23 @@ bool pki_verify(const struct pki_pair *pair, struct str ca_bundle, const char *c
         return error_wrap(error, "the key");
     if (!facts_key_fits(leaf, key))
         return error_set(error, 422, "the private key does not match the certificate");
-    facts_of(leaf, &facts);
+    facts_of(leaf, facts);
     char text[TIME_TEXT_SIZE];
-    if (now < facts.not_before)
-        return error_set(error, 422, "the certificate is not valid before %s", time_format(facts.not_before, 0, text));
-    if (now > facts.not_after)
-        return error_set(error, 422, "the certificate expired at %s", time_format(facts.not_after, 0, text));
+    if (now < facts->not_before)
+        return error_set(error, 422, "the certificate is not valid before %s", time_format(facts->not_before, 0, text));
+    if (now > facts->not_after)
+        return error_set(error, 422, "the certificate expired at %s", time_format(facts->not_after, 0, text));
+    return facts_for_servers(leaf) ||
+           error_set(error, 422, "not a server certificate: extendedKeyUsage lacks serverAuth");
+}
 
-    if (!facts_for_servers(leaf))
-        return error_set(error, 422, "not a server certificate: extendedKeyUsage lacks serverAuth");
+bool pki_verify(const struct pki_pair *pair, struct str ca_bundle, const char *const *dns_names, int64_t now,
+                struct error *error)
+{
+    struct pki_facts facts;
     bool trust_asked = ca_bundle.len > 0 || (dns_names && *dns_names);
-    return !trust_asked || check_trust(pair, &facts, ca_bundle, dns_names, now, error);
+    return pki_verify_facts(pair, now, &facts, error) &&
+           (!trust_asked || check_trust(pair, &facts, ca_bundle, dns_names, now, error));
 }
 
 /* Issues certificates: a CA of our own, and serving certificates of it. */
