@@ -199,12 +199,13 @@ static void restore_check_needed_kinds(const struct restore_view *view)
 {
     static const struct str named[] = {STR_INIT("secrets"), STR_INIT("managements." GROUP_K0RDENT),
                                        STR_INIT("clusterdeployments." GROUP_K0RDENT)};
-    const struct needed_kinds *excluded[PATTERNS_MAX] = {NULL};
+    size_t count = view->excluded_names.len, patterns = 0;
+    const struct needed_kinds **excluded = count ? arena_array(view->arena, count, sizeof(void *)) : NULL;
     struct strlist missing = {0};
-    size_t count = 0;
-    for (; count < view->excluded_names.len && count < PATTERNS_MAX; count++)
-        excluded[count] = needed_excluded(view, &view->excluded_names.items[count]);
-    for (size_t i = 0; count && i < LENGTH_OF(needed_kinds); i++) {
+    for (size_t i = 0; excluded && i < count; i++)
+        if (!view->excluded_names.items[i].wildcard || patterns++ < PATTERNS_MAX)
+            excluded[i] = needed_excluded(view, &view->excluded_names.items[i]);
+    for (size_t i = 0; excluded && i < LENGTH_OF(needed_kinds); i++) {
         struct strlist items = needed_items(view, &needed_kinds[i], excluded, count);
         if (items.len)
             decision_caution(view->decision, "this Restore leaves out %.*s: %s. Remove %s from spec.excludedResources",
