@@ -279,7 +279,7 @@ struct strlist {
 void strlist_add(struct arena *arena, struct strlist *list, struct str text);
 /* Byte for byte; O(n), for lists that a person wrote. */
 bool strlist_has(const struct strlist *list, struct str text);
-/* "a", "b" and "c": each quoted as arena_quote does. */
+/* "a", "b" and "c": each quoted as arena_quote does; of some 16 KiB of them how many more there are. */
 struct str strlist_quoted(struct arena *arena, const struct strlist *list);
 /* What an error ends with: `before` and "did you mean NAME?", or `otherwise` where no candidate is near. The names are
  * ours; one from outside would have to be quoted. */

@@ -134,9 +134,14 @@ struct delete_request { /* DeleteBackupRequest */
     struct strlist errors;    /* of a processed one: why the Backup is still there */
 };
 
+/* Velero reads a ConfigMap that has exactly one key, and no binaryData. Of others only what a message says of them is kept. */
+enum { CONFIG_MAP_KEYS_KEPT = 20 };
 struct config_map {
     struct object_meta meta;
-    struct json_object *data, *binary_data;
+    size_t key_count;    /* of data */
+    struct strlist keys; /* the first of them, at most CONFIG_MAP_KEYS_KEPT */
+    struct str text;     /* of the only one; absent where there are more */
+    bool has_binary_data;
 };
 
 struct secret { /* existence and key names only, never a value */

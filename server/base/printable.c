@@ -265,9 +265,14 @@ bool strlist_has(const struct strlist *list, struct str text)
 
 struct str strlist_quoted(struct arena *arena, const struct strlist *list)
 {
+    enum { SHOWN = 16 * 1024 };
     BUF_SCOPED out;
     buf_init(&out, 64 * 1024);
     for (size_t i = 0; i < list->len; i++) {
+        if (out.len > SHOWN && i + 1 < list->len) {
+            buf_printf(&out, " and %zu more", list->len - i);
+            break;
+        }
         if (i > 0)
             buf_puts(&out, i + 1 == list->len ? " and " : ", ");
         quote_into(&out, list->items[i]);

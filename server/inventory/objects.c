@@ -5,11 +5,38 @@
 #include "backstop/api.h"
 #include "inventory/inventory.h"
 
+/* The API server takes no other values. */
+static bool config_map_is_text(struct json_object *value)
+{
+    return json_object_is_type(value, json_type_string);
+}
+
 void extract_config_map(struct store *store, void *fact, struct json_object *object)
 {
     struct config_map *map = fact;
-    map->data = store_map(store, json_get(object, "data"), NULL);
-    map->binary_data = store_map(store, json_get(object, "binaryData"), NULL);
+    struct json_object *data = json_get(object, "data");
+    struct strlist keys = {0};
+    if (json_object_is_type(data, json_type_object)) {
+        json_walk_each(data, key, value)
+        {
+            if (config_map_is_text(value) && map->key_count++ < CONFIG_MAP_KEYS_KEPT)
+                strlist_add(store->scratch, &keys, arena_copy(store->scratch, str_from(key)));
+        }
+    }
+    if (map->key_count == 1) {
+        json_foreach(data, key, value)
+        {
+            if (config_map_is_text(value))
+                map->text = store_text(store, json_str(value));
+            (void)key;
+        }
+    }
+    map->keys = store_texts(store, &keys);
+    json_walk_each(json_get(object, "binaryData"), key, value)
+    {
+        (void)key;
+        map->has_binary_data = map->has_binary_data || config_map_is_text(value);
+    }
 }
 
 /* Values of Secrets are never copied: a webhook that holds none can leak none. */
@@ -17,16 +44,17 @@ void extract_secret(struct store *store, void *fact, struct json_object *object)
 {
     static const char *const members[] = {"data", "stringData"};
     struct secret *secret = fact;
+    struct json_object *data = json_get(object, members[0]);
     struct strlist keys = {0};
     for (size_t i = 0; i < LENGTH_OF(members); i++) {
         struct json_object *map = json_get(object, members[i]);
         if (!json_object_is_type(map, json_type_object))
             continue;
-        json_foreach(map, key, value)
+        json_walk_each(map, key, value)
         {
             (void)value;
-            if (!strlist_has(&keys, str_from(key)))
-                strlist_add(store->scratch, &keys, str_from(key));
+            if (map == data || !json_has(data, key))
+                strlist_add(store->scratch, &keys, arena_copy(store->scratch, str_from(key)));
         }
     }
     secret->keys = store_texts(store, &keys);

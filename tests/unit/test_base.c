@@ -183,7 +183,7 @@ static void test_quote_cuts_long_texts_between_characters(void)
 
 static void test_strlist(void)
 {
-    ARENA_SCOPED arena = arena_new(1 << 16);
+    ARENA_SCOPED arena = arena_new(1 << 23);
     struct strlist list = {0};
     ASSERT_TEXT(strlist_quoted(arena, &list), "");
     for (int i = 0; i < 20; i++)
@@ -191,6 +191,12 @@ static void test_strlist(void)
     CU_ASSERT(list.len == 20 && strlist_has(&list, STR("n19")) && !strlist_has(&list, STR("n20")));
     list.len = 3;
     ASSERT_TEXT(strlist_quoted(arena, &list), "\"n0\", \"n1\" and \"n2\"");
+    struct strlist many = {0};
+    for (size_t i = 0; i < 90000; i++)
+        strlist_add(arena, &many, STR("0123456789"));
+    struct str shown_names = strlist_quoted(arena, &many);
+    CU_ASSERT(shown_names.len > 16 * 1024 && shown_names.len < 17 * 1024);
+    CU_ASSERT(str_ends(shown_names, STR(" and 88829 more")));
 }
 
 static void test_error_wrap(void)

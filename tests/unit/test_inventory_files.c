@@ -279,7 +279,7 @@ static void test_long_list(void)
         const struct inventory *inventory = inventory_files_get(files, 0);
         CU_ASSERT(inventory->count[FACT_CONFIG_MAPS] == ITEMS);
         CU_ASSERT_FATAL(inventory_config_map(inventory, NS, STR("m2999")) != NULL);
-        ASSERT_TEXT(json_get_str(inventory_config_map(inventory, NS, STR("m7"))->data, "k"), "- text\n\n---\n");
+        ASSERT_TEXT(inventory_config_map(inventory, NS, STR("m7"))->text, "- text\n\n---\n");
         snapshot_release(inventory);
         inventory_files_close(files);
         remove_place(&place);
@@ -312,7 +312,7 @@ static void test_long_json_list(void)
         const struct config_map *map = inventory_config_map(inventory, NS, STR("m1999"));
         CU_ASSERT(bad || map);
         if (map)
-            ASSERT_TEXT(json_get_str(map->data, "k"), "],}{[\"\\");
+            ASSERT_TEXT(map->text, "],}{[\"\\");
         snapshot_release(inventory);
         inventory_files_close(files);
     }

@@ -34,9 +34,9 @@ static void assert_causes(const char *text, size_t causes, struct resource_polic
 {
     ARENA_SCOPED arena = arena_new(1 << 22);
     struct decision decision;
-    struct json_object *data = json_own(arena, json_object_new_object());
-    struct config_map map = {.meta = {.name = STR("m")}, .data = data};
-    json_object_object_add(data, "policy", json_object_new_string(text));
+    struct str key = STR("policy");
+    struct config_map map = {
+        .meta = {.name = STR("m")}, .key_count = 1, .keys = {.items = &key, .len = 1}, .text = str_from(text)};
     decision_init(&decision, arena);
     resource_policy_check(&decision, "spec.resourcePolicy.name", &map, &use);
     if (decision.causes.len != causes)

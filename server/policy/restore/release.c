@@ -47,15 +47,7 @@ static struct modifier_release release_set_by(const struct restore_view *view, c
 
 static bool config_map_mentions(const struct config_map *map, struct str release)
 {
-    if (!json_object_is_type(map->data, json_type_object) || json_member_count(map->data) != 1)
-        return false;
-    json_foreach(map->data, key, value)
-    {
-        (void)key;
-        if (str_contains(json_str(value), release) && str_contains(json_str(value), STR("/spec/release")))
-            return true;
-    }
-    return false;
+    return str_contains(map->text, release) && str_contains(map->text, STR("/spec/release"));
 }
 
 /* A ConfigMap beside the Restore that sets this release and does nothing else. */

@@ -4,6 +4,8 @@
  * And who passes the gate without a backup: a restore by Velero, a first install, the rollback
  * to what still runs, the switch in the settings, an annotation with a reason. Each is said in a
  * warning and recorded in an audit annotation. */
+#include <stdlib.h>
+
 #include "backstop/grammar.h"
 #include "backstop/policy.h"
 #include "policy/upgrade/gate.h"
@@ -123,24 +125,39 @@ static struct str management_release_before(const struct request *request, const
     return management ? management->release : (struct str){NULL, 0};
 }
 
-static bool management_has_provider(struct json_object *providers, struct str name)
+static int management_order_names(const void *a, const void *b)
 {
-    for (size_t i = 0; i < json_len(providers); i++)
-        if (str_eq(json_get_str(json_item(providers, i), "name"), name))
-            return true;
-    return false;
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
+static struct strlist management_provider_names(struct arena *arena, struct json_object *providers)
+{
+    struct strlist names = {0};
+    json_walk_each(providers, none, provider)
+    {
+        struct str name = json_get_str(provider, "name");
+        (void)none;
+        if (name.len)
+            strlist_add(arena, &names, arena_copy(arena, name));
+    }
+    return names;
+}
+
+/* In the order in which they were listed. Lists may be as long as a request allows, so each name is looked up in a sorted one. */
 static struct strlist management_removed_providers(const struct request *request)
 {
+    struct arena *arena = request->arena;
     struct json_object *before = object_tree(request, request->old_object, "spec.providers");
     struct json_object *after = object_tree(request, request->object, "spec.providers");
     struct strlist removed = {0};
-    for (size_t i = 0; i < json_len(before); i++) {
-        struct str name = json_get_str(json_item(before, i), "name");
-        if (name.len && !management_has_provider(after, name))
-            strlist_add(request->arena, &removed, name);
-    }
+    if (json_equal(before, after))
+        return removed;
+    const struct strlist had = management_provider_names(arena, before), has = management_provider_names(arena, after);
+    if (has.len)
+        qsort(has.items, has.len, sizeof *has.items, management_order_names);
+    for (size_t i = 0; i < had.len; i++)
+        if (!has.len || !bsearch(&had.items[i], has.items, has.len, sizeof *has.items, management_order_names))
+            strlist_add(arena, &removed, had.items[i]);
     return removed;
 }
 

@@ -204,38 +204,30 @@ static bool rules_parse_document(struct config_rules *rules, struct str key, str
 }
 
 /* Velero counts only data, not binaryData. */
-static bool one_key(struct config_rules *rules, const struct config_map *map, struct str *key, struct str *text)
+static bool rules_one_key(struct config_rules *rules, const struct config_map *map)
 {
-    struct json_object *data = map->data;
-    struct strlist keys = {0};
-    if (json_object_is_type(data, json_type_object)) {
-        json_foreach(data, name, value)
-        {
-            strlist_add(rules->arena, &keys, str_from(name));
-            *text = json_str(value);
-        }
-    }
-    if (keys.len == 1) {
-        *key = keys.items[0];
+    if (map->key_count == 1)
         return true;
-    }
-    if (keys.len == 0)
+    if (map->key_count == 0)
         rules_problem(rules, (struct str){NULL, 0}, "has no data: it needs exactly one key, which holds the rules%s",
-                      map->binary_data ? " (binaryData is not read)" : "");
+                      map->has_binary_data ? " (binaryData is not read)" : "");
     else
         rules_problem(rules, (struct str){NULL, 0},
-                      "has %zu keys (%.*s) but Velero takes exactly one: move the others to another "
+                      "has %zu keys (%.*s%s) but Velero takes exactly one: move the others to another "
                       "ConfigMap",
-                      keys.len, STR_ARG(strlist_quoted(rules->arena, &keys)));
+                      map->key_count, STR_ARG(strlist_quoted(rules->arena, &map->keys)),
+                      map->key_count > map->keys.len ? ", ..." : "");
     return false;
 }
 
 bool rules_load(struct config_rules *rules, const struct config_map *map)
 {
-    struct str key = {NULL, 0}, text = {NULL, 0};
     struct arena *arena = rules->arena;
     rules->name = map->meta.name;
-    if (!one_key(rules, map, &key, &text) || !rules_parse_document(rules, key, text))
+    if (!rules_one_key(rules, map))
+        return false;
+    const struct str key = map->keys.items[0];
+    if (!rules_parse_document(rules, key, map->text))
         return false;
     struct json_object *tree = rules->document->tree;
     if (!json_object_is_type(tree, json_type_object)) {
