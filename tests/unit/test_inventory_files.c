@@ -302,7 +302,7 @@ static void test_long_json_list(void)
         for (int i = 0; i < ITEMS; i++)
             buf_printf(&text,
                        "%s\n{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"%s\": \"m%d\"},"
-                       " \"data\": {\"k\": \"],}{[\\\"\\\\\", \"l\": \",\"}}",
+                       " \"data\": {\"k\": \"],}{[\\\"\\\\\"}, \"l\": {\"l\": \",\"}}",
                        i ? "," : "", bad && i == 1000 ? "nom" : "name", i);
         buf_puts(&text, "],\n \"kind\": \"List\"}\n");
         put(place.b, buf_str(&text));
