@@ -96,10 +96,10 @@ struct http_connection {
     size_t answer_head; /* how much of it is there, once the head is */
     size_t answer_body; /* the body that will follow the head; 0: what libmicrohttpd sends is sent as it is */
     size_t answer_sent;
-    bool answer_last;  /* the connection ends with it */
     struct turn *turn; /* of the thread that serves it; NULL: nothing waits */
 
-    bool spoken; /* the client sent something that is no plain HTTP */
+    bool answer_last; /* the connection ends with it */
+    bool spoken;      /* the client sent something that is no plain HTTP */
     struct head head;
 };
 
