@@ -74,6 +74,18 @@ void snapshot_release(const struct inventory *inventory); /* NULL is fine */
 const struct backup *const *inventory_unfinished_backups(const struct inventory *inventory, size_t *count);
 const struct backup *const *inventory_foreign_backups(const struct inventory *inventory, size_t *count);
 
+/* What k0rdent cannot manage its clusters without, and a clean installation (k0rdent documentation, "Restoration") does
+ * not bring: each with what goes wrong. A group stands for all its kinds, and for those of groups that end with it. */
+struct resource_name;
+struct needed_kinds {
+    struct str kind, group; /* one of the two */
+    const char *without;
+};
+const struct needed_kinds *needed_kinds_all(size_t *count);
+/* The row that an item of excludedResources leaves out, by name or by pattern (for which `arena` is scratch): one of the
+ * table above, or NULL. */
+const struct needed_kinds *needed_kinds_excluded(struct arena *arena, const struct resource_name *item);
+
 /* Look-ups cost the same with ten objects and with ten thousand; NULL when absent. */
 const void *inventory_find(const struct inventory *inventory, enum fact fact, struct str ns, struct str name);
 #define FACT_FINDER_NAMESPACED(id, type)                                                                               \

@@ -7,6 +7,7 @@
  * and spec from the object store, so they hold on a fresh cluster, too. A k0rdent label alone
  * proves nothing: the documented migration of a ClusterDeployment makes a Backup with the same
  * selectors by hand, and from that no management cluster can be restored. */
+#include "backstop/grammar.h"
 #include "inventory/inventory.h"
 
 static bool is_k0rdent(struct str key)
@@ -130,7 +131,87 @@ static bool selects_kcm(struct json_object *spec)
     return false;
 }
 
-/* What kcm never asks for, and what would leave the Management or its namespace out. Velero
+static const struct needed_kinds needed_kinds[] = {
+    {STR_INIT("secrets"),
+     {NULL, 0},
+     "without the credentials, kubeconfigs and CAs in the backup, k0rdent loses access to its clusters"},
+    {STR_INIT("configmaps"), {NULL, 0}, "credentials and templates that refer to ConfigMaps in the backup fail"},
+    {STR_INIT("managements." GROUP_K0RDENT), {NULL, 0}, "without a Management, k0rdent installs no providers"},
+    {STR_INIT("managementbackups." GROUP_K0RDENT), {NULL, 0}, "no further management backups are made"},
+    {{NULL, 0}, STR_INIT(GROUP_K0RDENT), "k0rdent no longer manages what they describe"},
+    {{NULL, 0}, STR_INIT("cluster.x-k8s.io"), "Cluster API does not know what runs already, and may create it again"},
+};
+
+const struct needed_kinds *needed_kinds_all(size_t *count)
+{
+    *count = LENGTH_OF(needed_kinds);
+    return needed_kinds;
+}
+
+static const struct needed_kinds *needed_kinds_of(struct str plural)
+{
+    struct str resource, group;
+    resource_name_split(plural, &resource, &group);
+    if (str_is(plural, RESOURCE_CLUSTERS)) /* kcm leaves these out itself */
+        return NULL;
+    for (size_t i = 0; i < LENGTH_OF(needed_kinds); i++) {
+        const struct needed_kinds *needed = &needed_kinds[i];
+        bool within = needed->group.len && str_ends(group, needed->group) &&
+                      (group.len == needed->group.len || group.ptr[group.len - needed->group.len - 1] == '.');
+        if (within || (needed->kind.len && str_eq(plural, needed->kind)))
+            return needed;
+    }
+    return NULL;
+}
+
+const struct needed_kinds *needed_kinds_excluded(struct arena *arena, const struct resource_name *item)
+{
+    size_t count;
+    const struct resource_kind *kinds = resource_kinds(&count);
+    if (!item->wildcard)
+        return needed_kinds_of(item->kind ? item->kind->name : item->text);
+    for (size_t i = 0; i < count && !str_is(item->text, "*"); i++) {
+        const struct needed_kinds *needed = needed_kinds_of(kinds[i].name);
+        if (needed && glob_match(arena, item->text, kinds[i].name, '\0'))
+            return needed;
+    }
+    return NULL;
+}
+
+enum { PATTERNS_MAX = 100, SCRATCH = 1024 * 1024 };
+
+/* By name or, since Velero 1.18, by pattern. */
+static bool excludes_namespace(struct json_object *excluded, struct str ns)
+{
+    ARENA_SCOPED scratch = NULL;
+    size_t patterns = 0;
+    for (size_t i = 0; ns.len && i < json_len(excluded); i++) {
+        struct str item = json_str(json_item(excluded, i));
+        bool pattern = glob_has_wildcard(item);
+        if (pattern && (patterns++ >= PATTERNS_MAX || (!scratch && !(scratch = arena_new(SCRATCH)))))
+            return true; /* nobody has looked */
+        if (pattern ? glob_match(scratch, item, ns, 0) : str_eq(item, ns))
+            return true;
+    }
+    return false;
+}
+
+/* Velero adds items of its own (volumesnapshots...), and none that a management cluster is restored for. */
+static bool excludes_needed(struct json_object *excluded)
+{
+    ARENA_SCOPED scratch = NULL;
+    size_t patterns = 0;
+    for (size_t i = 0; i < json_len(excluded); i++) {
+        struct resource_name item = resource_name_read(json_str(json_item(excluded, i)));
+        if (item.wildcard && (patterns++ >= PATTERNS_MAX || (!scratch && !(scratch = arena_new(SCRATCH)))))
+            return true; /* nobody has looked */
+        if (needed_kinds_excluded(scratch, &item))
+            return true;
+    }
+    return false;
+}
+
+/* What kcm never asks for, and what would leave the Management, its namespace or what it needs out. Velero
  * itself appends to excludedNamespaces and excludedResources, so those may hold more. */
 static bool is_narrowed(struct str own_namespace, struct json_object *spec)
 {
@@ -144,7 +225,7 @@ static bool is_narrowed(struct str own_namespace, struct json_object *spec)
         return true;
     excluded = json_get(spec, "excludedNamespaces");
     return json_get(spec, "labelSelector") || list_holds(excluded, STR("*")) ||
-           (own_namespace.len > 0 && list_holds(excluded, own_namespace));
+           excludes_needed(json_get(spec, "excludedResources")) || excludes_namespace(excluded, own_namespace);
 }
 
 enum backup_kind backup_kots_kind(struct json_object *annotations)

@@ -117,36 +117,6 @@ static bool leaves_out_crds(const struct restore_view *view)
     /* includeClusterResources: false has a warning of its own (validate.c) */
 }
 
-/* What k0rdent cannot manage its clusters without, and a clean installation (k0rdent documentation, "Restoration") does
- * not bring: each with what goes wrong. A group stands for all its kinds, and for those of groups that end with it. */
-static const struct needed_kinds {
-    struct str kind, group; /* one of the two */
-    const char *without;
-} needed_kinds[] = {
-    {STR_INIT("secrets"),
-     {NULL, 0},
-     "without the credentials, kubeconfigs and CAs in the backup, k0rdent loses access to its clusters"},
-    {STR_INIT("configmaps"), {NULL, 0}, "credentials and templates that refer to ConfigMaps in the backup fail"},
-    {STR_INIT("managements." GROUP_K0RDENT), {NULL, 0}, "without a Management, k0rdent installs no providers"},
-    {STR_INIT("managementbackups." GROUP_K0RDENT), {NULL, 0}, "no further management backups are made"},
-    {{NULL, 0}, STR_INIT(GROUP_K0RDENT), "k0rdent no longer manages what they describe"},
-    {{NULL, 0}, STR_INIT("cluster.x-k8s.io"), "Cluster API does not know what runs already, and may create it again"},
-};
-
-static const struct needed_kinds *needed_kinds_of(struct str plural)
-{
-    struct str resource, group;
-    resource_name_split(plural, &resource, &group);
-    for (size_t i = 0; i < LENGTH_OF(needed_kinds); i++) {
-        const struct needed_kinds *needed = &needed_kinds[i];
-        bool within = needed->group.len && str_ends(group, needed->group) &&
-                      (group.len == needed->group.len || group.ptr[group.len - needed->group.len - 1] == '.');
-        if (within || (needed->kind.len && str_eq(plural, needed->kind)))
-            return needed;
-    }
-    return NULL;
-}
-
 /* A table of provider exclusions may name such a kind: then that is meant. */
 static bool restore_is_provider_exclusion(const struct restore_view *view, struct str plural)
 {
@@ -157,25 +127,6 @@ static bool restore_is_provider_exclusion(const struct restore_view *view, struc
             if (resource_name_same(providers.items[i]->excluded_resources.items[e], plural))
                 return true;
     return false;
-}
-
-/* A needed kind that an item of spec.excludedResources names, or one of those that its pattern matches. */
-static const struct needed_kinds *needed_excluded(const struct restore_view *view, const struct resource_name *item)
-{
-    /* No management backup holds these (internal/controller/backup/collect.go). */
-    const struct str clusters = STR("clusters.cluster.x-k8s.io");
-    size_t count;
-    const struct resource_kind *kinds = resource_kinds(&count);
-    if (!item->wildcard) {
-        struct str plural = item->kind ? item->kind->name : item->text;
-        return item->kind && str_eq(plural, clusters) ? NULL : needed_kinds_of(plural);
-    }
-    for (size_t i = 0; i < count && !str_is(item->text, "*"); i++) {
-        const struct needed_kinds *needed = str_eq(kinds[i].name, clusters) ? NULL : needed_kinds_of(kinds[i].name);
-        if (needed && glob_match(view->arena, item->text, kinds[i].name, '\0'))
-            return needed;
-    }
-    return NULL;
 }
 
 /* The items of spec.excludedResources that leave out kinds of one row: a few, to be shown. `excluded` has the row of each. */
@@ -204,12 +155,14 @@ static void restore_check_needed_kinds(const struct restore_view *view)
     struct strlist missing = {0};
     for (size_t i = 0; excluded && i < count; i++)
         if (!view->excluded_names.items[i].wildcard || patterns++ < PATTERNS_MAX)
-            excluded[i] = needed_excluded(view, &view->excluded_names.items[i]);
-    for (size_t i = 0; excluded && i < LENGTH_OF(needed_kinds); i++) {
-        struct strlist items = needed_items(view, &needed_kinds[i], excluded, count);
+            excluded[i] = needed_kinds_excluded(view->arena, &view->excluded_names.items[i]);
+    size_t rows;
+    const struct needed_kinds *needed = needed_kinds_all(&rows);
+    for (size_t i = 0; excluded && i < rows; i++) {
+        struct strlist items = needed_items(view, &needed[i], excluded, count);
         if (items.len)
             decision_caution(view->decision, "this Restore leaves out %.*s: %s. Remove %s from spec.excludedResources",
-                             STR_ARG(strlist_quoted(view->arena, &items)), needed_kinds[i].without,
+                             STR_ARG(strlist_quoted(view->arena, &items)), needed[i].without,
                              items.len > 1 ? "them" : "it");
     }
     for (size_t i = 0; view->included.len && i < (restore_is_regional(view) ? 1 : LENGTH_OF(named)); i++)
