@@ -27,11 +27,20 @@ struct repeat_text {
     size_t cut_count;
 };
 
-/* Where the mark ends, between the two; NULL where it does not stand there. */
-static const char *repeat_find(const char *from, const char *to, struct str mark)
+/* Where the mark ends, between the two; NULL where it does not stand there. Looked for by the one of its characters that is
+ * rarest in such texts, which is several times as fast as memmem. */
+static const char *repeat_find(const char *from, const char *to, struct str mark, char rare)
 {
-    const char *found = to > from ? memmem(from, (size_t)(to - from), mark.ptr, mark.len) : NULL;
-    return found ? found + mark.len : NULL;
+    const size_t before = (size_t)((const char *)memchr(mark.ptr, rare, mark.len) - mark.ptr);
+    while (to > from && (size_t)(to - from) >= mark.len) {
+        const char *found = memchr(from + before, rare, (size_t)(to - from) - mark.len + 1);
+        if (!found)
+            return NULL;
+        if (memcmp(found - before, mark.ptr, mark.len) == 0)
+            return found - before + mark.len;
+        from = found - before + 1;
+    }
+    return NULL;
 }
 
 static bool repeat_cut(struct repeat_text *text, struct str value)
@@ -52,16 +61,20 @@ static struct str repeat_cut_digits(struct repeat_text *text, const char *at, co
     return good && repeat_cut(text, digits) ? digits : (struct str){NULL, 0};
 }
 
-/* As metav1.Time writes it: 2026-11-29T10:00:00Z. Only what looks exactly so is left out. */
-static bool repeat_cut_time(struct repeat_text *text, const char *at, const char *end)
+/* The managers' times, as metav1.Time writes them: 2026-11-29T10:00:00Z. Only what looks exactly so is left out. */
+static bool repeat_cut_times(struct repeat_text *text, const char *at, const char *end)
 {
-    static const char shape[] = "0000-00-00T00:00:00Z\"";
-    if ((size_t)(end - at) < sizeof shape - 1)
-        return false;
-    for (size_t i = 0; i < sizeof shape - 1; i++)
-        if (shape[i] == '0' ? !char_is_digit(at[i]) : at[i] != shape[i])
+    static const char shape[] = "\"time\":\"0000-00-00T00:00:00Z\"";
+    const size_t length = sizeof shape - 1;
+    for (const char *z = at; (z = memchr(z, 'Z', (size_t)(end - z))); z++) {
+        bool found = (size_t)(z - at) >= length - 2 && end - z >= 2;
+        const char *first = found ? z - (length - 2) : z;
+        for (size_t i = 0; found && i < length; i++)
+            found = shape[i] == '0' ? char_is_digit(first[i]) : first[i] == shape[i];
+        if (found && !repeat_cut(text, (struct str){z + 1 - TIME_LENGTH, TIME_LENGTH}))
             return false;
-    return repeat_cut(text, (struct str){at, TIME_LENGTH});
+    }
+    return true;
 }
 
 /* The text up to the closing quote; names and namespaces have no escapes. */
@@ -76,22 +89,19 @@ static bool repeat_read(struct str object, struct repeat_text *text)
 {
     *text = (struct repeat_text){.cut_count = 0};
     const char *at = object.ptr, *end = object.ptr + object.len, *after;
-    after = repeat_find(at, end, STR(",\"generation\":"));
+    after = repeat_find(at, end, STR(",\"generation\":"), 'g');
     if (after && !repeat_cut_digits(text, after, end).len)
         return false;
     at = after ? after : at;
-    const char *name = repeat_find(at, end, STR("],\"name\":\"")); /* managedFields end there */
-    for (const char *time = at; name && (time = repeat_find(time, name, STR("\"time\":\"")));)
-        if (!repeat_cut_time(text, time, name))
-            return false;
-    const char *ns = name ? repeat_find(name, end, STR("\",\"namespace\":\"")) : NULL;
-    const char *version = ns ? repeat_find(ns, end, STR("\"resourceVersion\":\"")) : NULL;
-    if (!version)
+    const char *name = repeat_find(at, end, STR("],\"name\":\""), ']'); /* managedFields end there */
+    const char *ns = name ? repeat_find(name, end, STR("\",\"namespace\":\""), ',') : NULL;
+    const char *version = ns ? repeat_find(ns, end, STR("\"resourceVersion\":\""), 'V') : NULL;
+    if (!version || !repeat_cut_times(text, at, name))
         return false;
     text->name = repeat_name(name, end);
     text->ns = repeat_name(ns, end);
     text->version = repeat_cut_digits(text, version, end);
-    const char *items = repeat_find(version, end, STR("\"itemsBackedUp\":"));
+    const char *items = repeat_find(version, end, STR("\"itemsBackedUp\":"), 'B');
     if (items)
         text->items = repeat_cut_digits(text, items, end);
     return text->version.len && (!items || text->items.len);
