@@ -79,11 +79,15 @@ static bool selector_key_is_bad(const struct finding *found, struct str key, con
 
 /* YAML makes booleans of yes and numbers of 1.10: they arrive as such, and the API server
  * refuses them with a type error that few people read as "put it in quotes". */
-static bool bad_value(const struct finding *found, struct json_object *value, struct str where)
+static bool selector_value_is_good(struct json_object *value)
+{
+    return json_object_is_type(value, json_type_string) && label_value_is_valid(json_str(value));
+}
+
+/* Always true. */
+static bool selector_bad_value(const struct finding *found, struct json_object *value, struct str where)
 {
     struct str text = json_str(value);
-    if (json_object_is_type(value, json_type_string) && label_value_is_valid(text))
-        return false;
     *found->where = where;
     if (json_object_is_type(value, json_type_string))
         *found->why = arena_printf(found->arena,
@@ -104,11 +108,12 @@ static bool labels_problem(const struct finding *found, struct json_object *labe
     }
     if (!labels)
         return false;
-    json_foreach(labels, key, value)
+    json_walk_each(labels, key, value)
     {
-        if (selector_key_is_bad(found, str_from(key), at) ||
-            bad_value(found, value, arena_printf(found->arena, "%s[%s]", at, key)))
+        if (selector_key_is_bad(found, str_from(key), at))
             return true;
+        if (!selector_value_is_good(value))
+            return selector_bad_value(found, value, arena_printf(found->arena, "%s[%s]", at, key));
     }
     return false;
 }
@@ -149,8 +154,10 @@ static bool expression_problem(const struct finding *found, struct json_object *
     }
     if (operator_problem(found, expression, i, &takes_values))
         return true;
-    *found->where = arena_printf(arena, ".matchExpressions[%zu].values", i);
-    if (values && !json_object_is_type(values, json_type_array)) {
+    bool list = !values || json_object_is_type(values, json_type_array);
+    if (!list || takes_values != (json_len(values) > 0))
+        *found->where = arena_printf(arena, ".matchExpressions[%zu].values", i);
+    if (!list) {
         *found->why = STR("must be a list of strings");
         return true;
     }
@@ -159,9 +166,14 @@ static bool expression_problem(const struct finding *found, struct json_object *
             takes_values ? STR("must not be empty for In and NotIn") : STR("must be empty for Exists and DoesNotExist");
         return true;
     }
-    for (size_t v = 0; v < json_len(values); v++)
-        if (bad_value(found, json_item(values, v), arena_printf(arena, ".matchExpressions[%zu].values[%zu]", i, v)))
-            return true;
+    size_t v = 0;
+    json_walk_each(values, none, value)
+    {
+        (void)none;
+        if (!selector_value_is_good(value))
+            return selector_bad_value(found, value, arena_printf(arena, ".matchExpressions[%zu].values[%zu]", i, v));
+        v++;
+    }
     return false;
 }
 
@@ -190,9 +202,13 @@ bool selector_problem(struct arena *arena, struct json_object *selector, struct 
         *why = STR("must be a list");
         return true;
     }
-    for (size_t i = 0; i < json_len(expressions); i++)
-        if (expression_problem(&found, json_item(expressions, i), i))
+    size_t i = 0;
+    json_walk_each(expressions, none, expression)
+    {
+        (void)none;
+        if (expression_problem(&found, expression, i++))
             return true;
+    }
     *where = *why = (struct str){NULL, 0};
     return false;
 }

@@ -24,11 +24,14 @@ static bool walk_expression(struct json_object *expression, selector_fn *visit, 
     struct str key = json_get_str(expression, "key"), operation = json_get_str(expression, "operator");
     if (str_is(operation, "Exists"))
         return visit(context, key, (struct str){NULL, 0});
-    struct json_object *values = json_get(expression, "values");
-    size_t count = str_is(operation, "In") ? json_len(values) : 0;
-    for (size_t i = 0; i < count; i++)
-        if (!visit(context, key, json_str(json_item(values, i))))
+    if (!str_is(operation, "In"))
+        return true;
+    json_walk_each(json_get(expression, "values"), none, value)
+    {
+        (void)none;
+        if (!visit(context, key, json_str(value)))
             return false;
+    }
     return true;
 }
 
@@ -36,17 +39,18 @@ static bool walk_selector(struct json_object *selector, selector_fn *visit, void
 {
     struct json_object *labels = json_get(selector, "matchLabels");
     if (json_object_is_type(labels, json_type_object)) {
-        json_foreach(labels, key, value)
+        json_walk_each(labels, key, value)
         {
             if (!visit(context, str_from(key), json_str(value)))
                 return false;
         }
     }
-    struct json_object *expressions = json_get(selector, "matchExpressions");
-    size_t count = json_len(expressions);
-    for (size_t i = 0; i < count; i++)
-        if (!walk_expression(json_item(expressions, i), visit, context))
+    json_walk_each(json_get(selector, "matchExpressions"), none, expression)
+    {
+        (void)none;
+        if (!walk_expression(expression, visit, context))
             return false;
+    }
     return true;
 }
 
@@ -54,11 +58,12 @@ static void walk_selectors(struct json_object *spec, selector_fn *visit, void *c
 {
     if (!walk_selector(json_get(spec, "labelSelector"), visit, context))
         return;
-    struct json_object *either = json_get(spec, "orLabelSelectors");
-    size_t count = json_len(either);
-    for (size_t i = 0; i < count; i++)
-        if (!walk_selector(json_item(either, i), visit, context))
+    json_walk_each(json_get(spec, "orLabelSelectors"), none, selector)
+    {
+        (void)none;
+        if (!walk_selector(selector, visit, context))
             return;
+    }
 }
 
 static bool note_k0rdent(void *context, struct str key, struct str value)
@@ -73,7 +78,7 @@ static bool labels_name_k0rdent(struct json_object *labels)
 {
     if (!json_object_is_type(labels, json_type_object))
         return false;
-    json_foreach(labels, key, value)
+    json_walk_each(labels, key, value)
     {
         (void)value;
         if (is_k0rdent(str_from(key)))
@@ -93,6 +98,7 @@ static bool note_provider(void *context, struct str key, struct str value)
     struct strlist *list = walk->providers;
     if (!str_is(key, LABEL_PROVIDER) || !value.len || str_is(value, "cluster-api") || strlist_has(list, value))
         return true;
+    value = arena_copy(walk->scratch, value); /* a walk keeps nothing */
     strlist_add(walk->scratch, list, value);
     if (arena_failed(walk->scratch))
         return false;
@@ -114,20 +120,25 @@ void selectors_providers(struct arena *scratch, struct json_object *backup_spec,
 
 static bool list_holds(struct json_object *list, struct str text)
 {
-    size_t count = json_len(list);
-    for (size_t i = 0; i < count; i++)
-        if (str_eq(json_str(json_item(list, i)), text))
+    if (!json_object_is_type(list, json_type_array))
+        return false;
+    json_walk_each(list, none, item)
+    {
+        (void)none;
+        if (str_eq(json_str(item), text))
             return true;
+    }
     return false;
 }
 
 static bool selects_kcm(struct json_object *spec)
 {
-    struct json_object *either = json_get(spec, "orLabelSelectors");
-    size_t count = json_len(either);
-    for (size_t i = 0; i < count; i++)
-        if (str_is(json_get_str(json_get(json_item(either, i), "matchLabels"), LABEL_COMPONENT), COMPONENT_KCM))
+    json_walk_each(json_get(spec, "orLabelSelectors"), none, selector)
+    {
+        (void)none;
+        if (str_is(json_get_str(json_get(selector, "matchLabels"), LABEL_COMPONENT), COMPONENT_KCM))
             return true;
+    }
     return false;
 }
 

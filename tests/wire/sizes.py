@@ -153,6 +153,61 @@ def large():
         {"manager": "m", "operation": "Update", "fieldsV1": {f"f:key-{i:06}": {} for i in range(90000)}}]})
 
 
+def velero(kind, **spec):
+    return {"apiVersion": "velero.io/v1", "kind": kind, "metadata": {"name": "b", "namespace": "kcm-system"}, "spec": spec}
+
+
+def core(kind, **more):
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": "c", "namespace": "kcm-system"}, **more}
+
+
+def full():
+    """Objects that are full of what policies read, or of what they refuse: (name, object, exit status, multiple of the text)"""
+    selectors = [{"matchLabels": {"a": f"v{i:06}"}} for i in range(70000)]
+    expressions = [{"key": "a", "operator": "In", "values": [f"v{i:06}"]} for i in range(40000)]
+    providers = management()
+    providers["spec"]["providers"] = [{"name": f"provider-{i:06}"} for i in range(90000)]
+    yield "providers", providers, 0, 8
+    yield "annotations", management(metadata={"annotations": {f"example.com/a-{i:06}": f"value-{i}" for i in range(63000)}}), 0, 6
+    yield "keys of a ConfigMap", core("ConfigMap", data={f"key-{i:06}": f"v{i}" for i in range(95000)}), 0, 8
+    yield "keys of a Secret", core("Secret", data={f"key-{i:06}": "aGVsbG8=" for i in range(80000)}), 0, 14
+    yield "namespaces", velero("Backup", includedNamespaces=[f"ns{i}" for i in range(200000)]), 1, 6
+    yield "selectors", velero("Backup", storageLocation="a", orLabelSelectors=selectors), 0, 6
+    yield "expressions", velero("Backup", storageLocation="a", labelSelector={"matchExpressions": expressions}), 0, 6
+    yield "hooks", velero("Restore", backupName="b", hooks={"resources": [{"name": f"h{i:06}"} for i in range(90000)]}), 0, 7
+    yield "a mapping", velero("Restore", backupName="b", namespaceMapping={f"ns{i:06}": f"to{i:06}" for i in range(90000)}), 0, 6
+    yield "unknown fields", velero("Backup", storageLocation="a", **{f"key-{i:06}": f"v{i}" for i in range(95000)}), 1, 40
+
+
+@shows("an object full of what policies read takes no more memory than its row allows, and seconds; each cause has its line")
+def _(_):
+    if SANITIZED:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for name, tree, code, times in full():
+            for end, written in (("json", json.dumps(tree, indent=1)), ("yaml", "\n".join(block(tree)) + "\n")):
+                with open(f"{folder}/{end}", "w") as file:
+                    file.write(written)
+                most = 2 * 1024 * 1024 + times * len(written)
+                done = subprocess.run(["timeout", "60", BINARY, "review", "-f", f"{folder}/{end}"], stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, text=True,
+                                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (most, most)))
+                same((name, end, done.returncode, done.stdout[:300] if done.returncode != code else ""), (name, end, code, ""))
+            if name == "unknown fields":
+                lines = [int(line) for line in re.findall(r"yaml:(\d+)  spec\.key-", done.stdout)]
+                same(lines, list(range(lines[0], lines[0] + 100)))
+        written = json.dumps(next(full())[1])
+        with open(f"{folder}/old.json", "w") as file:
+            file.write(written)
+        with open(f"{folder}/new.json", "w") as file:
+            file.write(written.replace("provider-000000", "another"))
+        started = time.monotonic()
+        done = subprocess.run(["timeout", "60", BINARY, "review", "-f", f"{folder}/new.json", "--old", f"{folder}/old.json"],
+                              stdout=subprocess.PIPE, text=True)
+        same(done.returncode, 0)
+        assert time.monotonic() - started < 30, "each name of a list was compared with each of the other"
+
+
 @shows("a Management of 2 MB takes six times its size to review, whatever is in it; so does an update, and each of several")
 def _(_):
     if SANITIZED:

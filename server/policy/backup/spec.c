@@ -76,9 +76,14 @@ static bool scope_asks(const struct backup_spec *view)
 static bool scope_list_has(const struct backup_spec *view, const char *member, struct str item)
 {
     struct json_object *list = json_get(view->spec, member);
-    for (size_t i = 0; i < json_len(list); i++)
-        if (str_eq(json_str(json_item(list, i)), item))
+    if (!json_object_is_type(list, json_type_array))
+        return false;
+    json_walk_each(list, none, any)
+    {
+        (void)none;
+        if (str_eq(json_str(any), item))
             return true;
+    }
     return false;
 }
 
@@ -126,9 +131,12 @@ static bool scope_is_meant_for_k0rdent(const struct backup_spec *view)
         struct json_object *either = json_get(view->spec, "orLabelSelectors");
         if (str_is(json_get_str(json_path(view->spec, "labelSelector.matchLabels"), LABEL_COMPONENT), "kcm"))
             return true;
-        for (size_t i = 0; i < json_len(either); i++)
-            if (str_is(json_get_str(json_get(json_item(either, i), "matchLabels"), LABEL_COMPONENT), "kcm"))
+        json_walk_each(either, none, selector)
+        {
+            (void)none;
+            if (str_is(json_get_str(json_get(selector, "matchLabels"), LABEL_COMPONENT), "kcm"))
                 return true;
+        }
         return false;
     }
     if (scope_list_has(view, "excludedNamespaces", home))
@@ -381,9 +389,13 @@ void backup_spec_check(const struct backup_spec *view)
         if (one && selector_is_empty(one) && !any)
             deny_empty_selector(view, str_from(backup_spec_field(view, "labelSelector")),
                                 "it, or name the labels to back up");
-        for (size_t i = 0; i < json_len(any) && !said_enough(view->decision); i++) {
-            if (selector_is_empty(json_item(any, i)))
-                deny_empty_selector(view, arena_printf(view->arena, "%s.orLabelSelectors[%zu]", view->at, i),
+        size_t i = 0;
+        json_walk_each(any, none, selector)
+        {
+            size_t at = i++;
+            (void)none;
+            if (selector_is_empty(selector) && !said_enough(view->decision))
+                deny_empty_selector(view, arena_printf(view->arena, "%s.orLabelSelectors[%zu]", view->at, at),
                                     "this item; without orLabelSelectors everything is backed up");
         }
     }

@@ -145,8 +145,9 @@ static void check_resource(const struct restore_view *view, struct str at, struc
 {
     struct arena *arena = view->arena;
     struct json_object *hooks = json_get(resource, "postHooks");
-    check_selector(view->decision, arena_printf(arena, "%.*s.labelSelector", STR_ARG(at)),
-                   json_get(resource, "labelSelector"));
+    if (json_get(resource, "labelSelector"))
+        check_selector(view->decision, arena_printf(arena, "%.*s.labelSelector", STR_ARG(at)),
+                       json_get(resource, "labelSelector"));
     for (size_t i = 0; i < json_len(hooks) && !said_enough(view->decision); i++)
         restore_check_hook(view, arena_printf(arena, "%.*s.postHooks[%zu]", STR_ARG(at), i), json_item(hooks, i));
 }
@@ -156,8 +157,14 @@ static void restore_check_hooks(const struct restore_view *view)
     struct json_object *resources = restore_field(view, "spec.hooks.resources");
     if (!restore_asks(view, "spec.hooks"))
         return;
-    for (size_t i = 0; i < json_len(resources) && !said_enough(view->decision); i++)
-        check_resource(view, arena_printf(view->arena, "spec.hooks.resources[%zu]", i), json_item(resources, i));
+    size_t i = 0;
+    json_walk_each(resources, none, resource)
+    {
+        (void)none;
+        if (said_enough(view->decision))
+            return;
+        check_resource(view, arena_printf(view->arena, "spec.hooks.resources[%zu]", i++), resource);
+    }
 }
 
 /* What Velero never restores (restore_controller.go nonRestorableResources); it adds

@@ -37,10 +37,10 @@ static bool restore_backup_holds(const struct restore_view *view, struct str ns)
 static struct str restore_mapped_from(const struct restore_view *view, struct str ns)
 {
     struct json_object *mapping = restore_field(view, "spec.namespaceMapping");
-    json_foreach(mapping, from, to)
+    json_walk_each(mapping, from, to)
     {
         if (str_eq(json_str(to), ns) && !str_is(ns, from))
-            return str_from(from);
+            return arena_copy(view->arena, str_from(from));
     }
     return (struct str){NULL, 0};
 }
@@ -114,7 +114,7 @@ void restore_check_namespaces(const struct restore_view *view)
     check_left_out(view);
     if (!asked)
         return;
-    json_foreach(mapping, source, target)
+    json_walk_each(mapping, source, target)
     {
         if (!said_enough(view->decision))
             check_mapping_source(view, in, out, str_from(source), json_str(target));
@@ -123,7 +123,7 @@ void restore_check_namespaces(const struct restore_view *view)
         return;
     for (size_t i = 0; i < in->len && !said_enough(view->decision); i++)
         check_one(view, "spec.includedNamespaces", in->items[i]);
-    json_foreach(mapping, from, to)
+    json_walk_each(mapping, from, to)
     {
         (void)to;
         if (!said_enough(view->decision))
@@ -171,17 +171,20 @@ static void check_mapping(const struct restore_view *view)
         decision_invalid(view->decision, "spec.namespaceMapping", "must map namespaces to namespaces");
         return;
     }
-    json_foreach(mapping, key, value)
+    json_walk_each(mapping, key, value)
     {
+        struct str from = str_from(key), to = json_str(value), quoted = {NULL, 0};
+        bool good = name_is_dns_label(to), home = str_eq(from, view->settings->system_namespace);
         if (said_enough(view->decision))
             return;
-        struct str from = str_from(key), to = json_str(value), quoted = arena_quote(view->arena, from);
-        if (!name_is_dns_label(to))
+        if (!good || home)
+            quoted = arena_quote(view->arena, from);
+        if (!good)
             decision_invalid(
                 view->decision, "spec.namespaceMapping",
                 "%.*s: %.*s is not a namespace name: use at most 63 lower-case letters, digits and inner dashes",
                 STR_ARG(quoted), STR_ARG(arena_quote(view->arena, to)));
-        else if (str_eq(from, view->settings->system_namespace) && !str_eq(from, to))
+        else if (home && !str_eq(from, to))
             decision_caution(view->decision, "namespaceMapping moves %.*s to %.*s: k0rdent expects its objects in %.*s",
                              STR_ARG(quoted), STR_ARG(arena_quote(view->arena, to)), STR_ARG(from));
     }

@@ -231,10 +231,18 @@ void check_selectors(struct decision *decision, struct str at, struct json_objec
                            "set labelSelector or orLabelSelectors, not both; put labels that must all match into one "
                            "item of orLabelSelectors");
     check_selector(decision, arena_printf(arena, "%.*s.labelSelector", STR_ARG(at)), one);
-    if (any && !json_object_is_type(any, json_type_array))
+    if (any && !json_object_is_type(any, json_type_array)) {
         decision_invalid(decision, path, "must be a list of selectors");
-    for (size_t i = 0; i < json_len(any) && !said_enough(decision); i++)
-        check_selector(decision, arena_printf(arena, "%.*s[%zu]", STR_ARG(field), i), json_item(any, i));
+        return;
+    }
+    size_t i = 0;
+    json_walk_each(any, none, selector)
+    {
+        (void)none;
+        if (said_enough(decision))
+            return;
+        check_selector(decision, arena_printf(arena, "%.*s[%zu]", STR_ARG(field), i++), selector);
+    }
 }
 
 /* `timeouts` names the durations that this sort of hook has: those of a Backup and of a Restore
