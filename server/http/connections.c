@@ -11,10 +11,11 @@
 /* libmicrohttpd's own timeout starts anew with every byte, so a client that sends one
  * a minute stays forever. The sweeper looks at each connection's phase instead. */
 
-/* SPEAK_MS: how long a connection without a byte counts as busy at a shutdown. A TRIM after each
+/* SPEAK_MS: how long a connection without a byte counts as busy at a shutdown, and NEXT_MS one that was just answered: its next
+ * request may be under way, whose answer closes the connection. A TRIM after each
  * large review would cost more than it gives, hence TRIM_MS of quiet. MANY: fewer connections
  * than that free too little to matter. */
-enum { SWEEP_MS = 250, SPEAK_MS = 1000, TRIM_MS = 2000, MANY = 64 };
+enum { SWEEP_MS = 250, SPEAK_MS = 1000, NEXT_MS = 100, TRIM_MS = 2000, MANY = 64 };
 
 /* shutdown, not close: the descriptor belongs to libmicrohttpd, which sees the end and closes
  * it. Closing it here could hit another connection that got the same number. */
@@ -143,7 +144,8 @@ unsigned connections_busy(struct http_server *server)
     pthread_mutex_lock(&server->lock);
     for (struct http_connection *c = server->connections; c; c = c->next) {
         int phase = atomic_load_explicit(&c->phase, memory_order_acquire);
-        busy += phase != PHASE_IDLE && (phase != PHASE_SILENT || age_ms(c, now) < SPEAK_MS);
+        int64_t free_after_ms = phase == PHASE_IDLE ? NEXT_MS : phase == PHASE_SILENT ? SPEAK_MS : INT64_MAX;
+        busy += age_ms(c, now) < free_after_ms;
     }
     pthread_mutex_unlock(&server->lock);
     return busy;

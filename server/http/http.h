@@ -172,7 +172,8 @@ bool connections_start(struct http_server *server, struct error *error) MUST_CHE
 void connections_stop(struct http_server *server);
 void connections_notify(void *cls, struct MHD_Connection *mhd, void **slot, enum MHD_ConnectionNotificationCode code);
 enum MHD_Result connections_admit(void *cls, const struct sockaddr *address, socklen_t length);
-unsigned connections_busy(struct http_server *server); /* in handshake or in a request */
+/* In a handshake or a request, or so shortly before one or after an answer that another may be under way. */
+unsigned connections_busy(struct http_server *server);
 /* Cuts the request that has been coming in for longest, so that slow ones cannot keep
  * others out; false when all of them are recent. */
 bool connections_evict_body(struct http_server *server);

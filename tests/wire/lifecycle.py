@@ -314,6 +314,29 @@ def _(server):
     duck.stopped = True
 
 
+@shows("a client that was answered just before the server stops may send its next request")
+def _(server):
+    for _ in range(20):
+        duck = Server("--lame-duck", "0s")
+        with duck.client() as client:
+            client.post(BACKUP, backup_review()).response()
+            began = time.monotonic()
+            duck.signal()
+            time.sleep(0.02)
+            try:
+                answer = client.post(BACKUP, backup_review())
+            except (ConnectionError, http.client.HTTPException):
+                quick = time.monotonic() - began < 0.07
+                assert not quick, "the connection was closed"
+                continue  # this machine was too slow to tell
+            answer.response()
+        duck.ended()
+        duck.stopped = True
+        if answer.headers.get("Connection", "").lower() == "close":
+            return  # else the signal had not come yet
+    raise AssertionError("never quick enough to tell")
+
+
 @shows("a second signal stops at once")
 def _(server):
     for second in (signal.SIGTERM, signal.SIGINT):
