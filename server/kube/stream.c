@@ -116,7 +116,7 @@ static bool source_is_socket(CURL *connection, int fd)
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
-    } local;
+    } local = {.v6 = {.sin6_port = 0}};
     socklen_t size = sizeof local;
     char text[INET6_ADDRSTRLEN] = "";
     const char *address = NULL;
