@@ -61,7 +61,7 @@ enum facts_sync {
     FACTS_NOT_INSTALLED, /* the API server serves no such kind */
     FACTS_UNREAD,
     FACTS_BEHIND, /* read whole once, but not followed now: who may list may not watch, or the server is away */
-    FACTS_IN_STEP,
+    FACTS_SYNCED,
     FACTS_OFF /* cannot be read, and only what is optional needs it: no problem, and no proof of a cluster */
 };
 /* One line of /readyz?verbose: `reason` is empty when there is nothing to say. */

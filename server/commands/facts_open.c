@@ -257,7 +257,7 @@ void facts_refresh(struct facts *facts, const struct facts_options *options, con
                    int64_t now)
 {
     const struct inventory *before = facts->inventory;
-    struct facts_progress progress = {.facts = facts, .enough = FACTS_IN_STEP};
+    struct facts_progress progress = {.facts = facts, .enough = FACTS_SYNCED};
     struct arena *fresh = arena_new(64 * TEXT_LIMIT);
     if (!fresh)
         return;

@@ -221,22 +221,11 @@ static struct str page_title(struct str page)
     return (struct str){NULL, 0};
 }
 
-/* The page that Go's HTTP server gives for a path that is not served, such as that of a CRD that is not installed. */
-static bool refusal_is_unserved(long status, struct str answer)
-{
-    return status == 404 && str_is(str_trim(answer), "404 page not found");
-}
-
-/* What somebody before the API server says, or its HTTP server, which knows nothing of Status: the title of a page, or a
- * text's first line. client-go, too, has words of its own for what is not served. */
+/* What somebody before the API server says: the title of a page, or a text's first line. */
 static void refusal_foreign(struct buf *words, long status, struct str answer)
 {
     enum { SHOWN_MAX = 200 };
     struct str rest = str_trim(answer), line;
-    if (refusal_is_unserved(status, answer)) {
-        buf_puts(words, "the server could not find the requested resource (HTTP status 404)");
-        return;
-    }
     bool page = str_starts(rest, STR("<"));
     if (page)
         rest = page_title(rest);
@@ -257,13 +246,17 @@ bool kube_refused(long status, struct str answer, const char *verb, struct str w
     struct error ignored;
     struct json_object *document = arena ? json_build(arena, str_trim(answer), &ignored) : NULL;
     struct str message = json_get_str(document, "message");
-    int code = (int)status;
+    /* The page that Go's HTTP server gives for a path that is not served, such as that of a CRD that is not installed;
+     * client-go, too, has words of its own for it. */
+    bool unserved = status == 404 && str_is(str_trim(answer), "404 page not found");
+    bool foreign = status == 404 && !unserved && !answer_is_kind(document, STR("Status"), "");
+    int code = foreign ? NONSENSE : (int)status;
     if (message.len)
         buf_add(&words, str_utf8_head(message, 600));
+    else if (unserved)
+        buf_puts(&words, "the server could not find the requested resource (HTTP status 404)");
     else
         refusal_foreign(&words, status, answer);
-    if (status == 404 && !answer_is_kind(document, STR("Status"), "") && !refusal_is_unserved(status, answer))
-        code = NONSENSE;
     return error_set(error, code, "%s %.*s: %.*s", verb, STR_ARG(what), STR_ARG(buf_str(&words)));
 }
 

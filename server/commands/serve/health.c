@@ -171,7 +171,7 @@ static const struct {
 
 static void write_fact(void *context, const char *name, enum facts_sync sync, const char *reason)
 {
-    buf_printf(context, "    [%c]%s%s%s\n", sync == FACTS_IN_STEP ? '+' : '-', name, *reason ? ": " : "", reason);
+    buf_printf(context, "    [%c]%s%s%s\n", sync == FACTS_SYNCED ? '+' : '-', name, *reason ? ": " : "", reason);
 }
 
 /* The form of kube-apiserver's /readyz?verbose, which people know how to read. The kinds of the

@@ -81,7 +81,7 @@ static void keep_sync(void *context, const char *name, enum facts_sync sync, con
         return;
     syncs->items[syncs->count++] = (struct status_sync){.name = arena_copy(syncs->arena, str_from(name)),
                                                         .reason = arena_copy(syncs->arena, str_from(reason)),
-                                                        .synced = sync >= FACTS_IN_STEP};
+                                                        .synced = sync >= FACTS_SYNCED};
 }
 
 /* All that the page borrows lives in one arena, freed when the text is done. False when that

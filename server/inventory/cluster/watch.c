@@ -341,7 +341,7 @@ static void report_feed(const struct feed *feed, size_t objects, struct buf *out
 static enum facts_sync sync_of(const struct feed *feed)
 {
     if (feed->state == KUBE_SYNCED)
-        return FACTS_IN_STEP;
+        return FACTS_SYNCED;
     if (feed->known)
         return FACTS_BEHIND;
     return feed->state == KUBE_MISSING ? FACTS_NOT_INSTALLED : FACTS_UNREAD;
@@ -382,7 +382,7 @@ void cluster_report(struct facts_source *self, facts_report_fn *say, void *conte
             buf_puts(&line, "off: ");
         }
         report_feed(worst, objects, &line);
-        bool nothing = fact_kinds[f].asked && sync == FACTS_IN_STEP && objects == 0; /* nobody was asked */
+        bool nothing = fact_kinds[f].asked && sync == FACTS_SYNCED && objects == 0; /* nobody was asked */
         pthread_mutex_unlock(&cluster->lock);
         if (nothing)
             continue;

@@ -354,7 +354,7 @@ static void file_source_report(struct facts_source *self, facts_report_fn *say, 
     if (bad)
         snprintf(reason, sizeof reason, "%zu file%s cannot be read: the last good content is still in use; see the log",
                  bad, bad == 1 ? "" : "s");
-    say(context, "files", FACTS_IN_STEP, reason);
+    say(context, "files", FACTS_SYNCED, reason);
 }
 
 /* What has a last good state is told, not failed: a typo in a file must not stop the
