@@ -20,17 +20,28 @@ static bool tree_is(struct json_object *tree, enum json_type type)
     return true;
 }
 
+/* Whether a large object that was not read cannot have this member: the name is nowhere in its text, nor can it hide behind
+ * an escape. To read it for that would take many times its size. */
+static bool tree_lacks(struct json_object *object, const char *key)
+{
+    enum { LARGE = 64 * 1024 };
+    struct str raw;
+    return json_object_is_type(object, json_type_object) && json_unread(object, &raw) && raw.len >= LARGE &&
+           !str_contains(raw, str_from(key)) && !str_contains(raw, STR("\\"));
+}
+
 struct json_object *json_get(struct json_object *object, const char *key)
 {
     struct json_object *value = NULL;
-    if (!key || !tree_is(object, json_type_object))
+    if (!key || tree_lacks(object, key) || !tree_is(object, json_type_object))
         return NULL;
     return json_object_object_get_ex(object, key, &value) ? value : NULL;
 }
 
 bool json_has(struct json_object *object, const char *key)
 {
-    return tree_is(object, json_type_object) && json_object_object_get_ex(object, key, NULL);
+    return !tree_lacks(object, key) && tree_is(object, json_type_object) &&
+           json_object_object_get_ex(object, key, NULL);
 }
 
 struct json_object *json_get_named(struct json_object *object, struct str name)
