@@ -169,14 +169,16 @@ def full():
     providers["spec"]["providers"] = [{"name": f"provider-{i:06}"} for i in range(90000)]
     yield "providers", providers, 0, 8
     yield "annotations", management(metadata={"annotations": {f"example.com/a-{i:06}": f"value-{i}" for i in range(63000)}}), 0, 6
-    yield "keys of a ConfigMap", core("ConfigMap", data={f"key-{i:06}": f"v{i}" for i in range(95000)}), 0, 8
+    yield "keys of a ConfigMap", core("ConfigMap", data={f"key-{i:06}": f"v{i}" for i in range(95000)}), 0, 7
     yield "keys of a Secret", core("Secret", data={f"key-{i:06}": "aGVsbG8=" for i in range(80000)}), 0, 14
     yield "namespaces", velero("Backup", includedNamespaces=[f"ns{i}" for i in range(200000)]), 1, 6
     yield "selectors", velero("Backup", storageLocation="a", orLabelSelectors=selectors), 0, 6
     yield "expressions", velero("Backup", storageLocation="a", labelSelector={"matchExpressions": expressions}), 0, 6
+    yield "labels", velero("Backup", storageLocation="a", labelSelector={
+        "matchLabels": {f"a{i:06}": f"v{i:06}" for i in range(100000)}}), 0, 17
     yield "hooks", velero("Restore", backupName="b", hooks={"resources": [{"name": f"h{i:06}"} for i in range(90000)]}), 0, 7
     yield "a mapping", velero("Restore", backupName="b", namespaceMapping={f"ns{i:06}": f"to{i:06}" for i in range(90000)}), 0, 6
-    yield "unknown fields", velero("Backup", storageLocation="a", **{f"key-{i:06}": f"v{i}" for i in range(95000)}), 1, 40
+    yield "unknown fields", velero("Backup", storageLocation="a", **{f"key-{i:06}": f"v{i}" for i in range(95000)}), 1, 26
 
 
 @shows("an object full of what policies read takes no more memory than its row allows, and seconds; each cause has its line")
