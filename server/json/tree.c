@@ -26,22 +26,31 @@ static bool tree_lacks(struct json_object *object, const char *key)
 {
     enum { LARGE = 64 * 1024 };
     struct str raw;
-    return json_object_is_type(object, json_type_object) && json_unread(object, &raw) && raw.len >= LARGE &&
-           !str_contains(raw, str_from(key)) && !str_contains(raw, STR("\\"));
+    return json_unread(object, &raw) && raw.len >= LARGE && !str_contains(raw, str_from(key)) &&
+           !str_contains(raw, STR("\\"));
+}
+
+/* Whether it is an object that may have this member; it is read then. */
+static bool tree_may_have(struct json_object *object, const char *key)
+{
+    if (!json_object_is_type(object, json_type_object))
+        return false;
+    if (!json_object_get_userdata(object))
+        return true;
+    return !tree_lacks(object, key) && tree_is(object, json_type_object);
 }
 
 struct json_object *json_get(struct json_object *object, const char *key)
 {
     struct json_object *value = NULL;
-    if (!key || tree_lacks(object, key) || !tree_is(object, json_type_object))
+    if (!key || !tree_may_have(object, key))
         return NULL;
     return json_object_object_get_ex(object, key, &value) ? value : NULL;
 }
 
 bool json_has(struct json_object *object, const char *key)
 {
-    return !tree_lacks(object, key) && tree_is(object, json_type_object) &&
-           json_object_object_get_ex(object, key, NULL);
+    return tree_may_have(object, key) && json_object_object_get_ex(object, key, NULL);
 }
 
 struct json_object *json_get_named(struct json_object *object, struct str name)
@@ -100,9 +109,11 @@ bool json_get_bool(struct json_object *object, const char *key)
 size_t json_len(struct json_object *array)
 {
     size_t length = 0;
-    if (json_object_is_type(array, json_type_array) && !json_unread_length(array, &length))
-        length = json_object_array_length(array);
-    return length;
+    if (!json_object_is_type(array, json_type_array))
+        return 0;
+    if (json_object_get_userdata(array) && json_unread_length(array, &length))
+        return length;
+    return json_object_array_length(array);
 }
 
 struct json_object *json_item(struct json_object *array, size_t i)
@@ -262,7 +273,8 @@ bool json_next_member(struct lh_entry **next, const char **key, struct json_obje
 struct json_members json_walk(struct json_object *container)
 {
     struct json_members members = {.container = container};
-    if (json_object_is_type(container, json_type_object) || json_object_is_type(container, json_type_array))
+    if ((json_object_is_type(container, json_type_object) || json_object_is_type(container, json_type_array)) &&
+        json_object_get_userdata(container))
         members.walk = json_unread_walk(container);
     if (!members.walk)
         members.entry = json_first_member(container);
@@ -282,8 +294,10 @@ bool json_walk_next(struct json_members *members, const char **key, struct json_
     if (json_object_is_type(members->container, json_type_object))
         return json_next_member(&members->entry, key, value);
     *key = NULL;
-    *value = json_item(members->container, members->index);
-    return members->index++ < json_len(members->container);
+    if (members->index >= json_len(members->container))
+        return false;
+    *value = json_item(members->container, members->index++);
+    return true;
 }
 
 /* Paths that users write in settings, a small part of kubectl's JSONPath. */
