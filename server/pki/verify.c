@@ -163,7 +163,7 @@ bool pki_verify_facts(const struct pki_pair *pair, int64_t now, struct pki_facts
 bool pki_verify(const struct pki_pair *pair, struct str ca_bundle, const char *const *dns_names, int64_t now,
                 struct error *error)
 {
-    struct pki_facts facts;
+    struct pki_facts facts = {.is_ca = false};
     bool trust_asked = ca_bundle.len > 0 || (dns_names && *dns_names);
     return pki_verify_facts(pair, now, &facts, error) &&
            (!trust_asked || check_trust(pair, &facts, ca_bundle, dns_names, now, error));
