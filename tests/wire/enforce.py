@@ -334,10 +334,10 @@ def _(server):
         holds("[+]calls ok: the API server calls the webhook, but not each time (asked ", line)
         assert re.search("ago\\): [12] of 3 calls failed: .*10.0.0.7:443: i/o timeout", line), line
     eventually(partly, 30)
-    same(replica.get("/readyz")[0], 200)
+    eventually(lambda: same(replica.get("/readyz")[0], 200), 30)
     api.proof = "denied"
     eventually(lambda: same(metric_of(replica, "backstop_webhook_called"), 1), 30)
-    holds("[+]calls ok: the API server calls the webhook (asked ", replica.get("/readyz?verbose")[1])
+    eventually(lambda: holds("[+]calls ok: the API server calls the webhook (asked ", replica.get("/readyz?verbose")[1]), 30)
     same(replica.log().count('"the API server does not call the webhook"'), 0)
     replica.stop()
 
