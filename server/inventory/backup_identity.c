@@ -161,14 +161,12 @@ const struct needed_kinds *needed_kinds_all(size_t *count)
 
 static const struct needed_kinds *needed_kinds_of(struct str plural)
 {
-    struct str resource, group;
-    resource_name_split(plural, &resource, &group);
     if (str_is(plural, RESOURCE_CLUSTERS)) /* kcm leaves these out itself */
         return NULL;
     for (size_t i = 0; i < LENGTH_OF(needed_kinds); i++) {
         const struct needed_kinds *needed = &needed_kinds[i];
-        bool within = needed->group.len && str_ends(group, needed->group) &&
-                      (group.len == needed->group.len || group.ptr[group.len - needed->group.len - 1] == '.');
+        bool within = needed->group.len && str_ends(plural, needed->group) && plural.len > needed->group.len &&
+                      plural.ptr[plural.len - needed->group.len - 1] == '.';
         if (within || (needed->kind.len && str_eq(plural, needed->kind)))
             return needed;
     }

@@ -153,12 +153,13 @@ static void restore_check_needed_kinds(const struct restore_view *view)
     size_t count = view->excluded_names.len, patterns = 0;
     const struct needed_kinds **excluded = count ? arena_array(view->arena, count, sizeof(void *)) : NULL;
     struct strlist missing = {0};
+    bool any = false;
     for (size_t i = 0; excluded && i < count; i++)
         if (!view->excluded_names.items[i].wildcard || patterns++ < PATTERNS_MAX)
-            excluded[i] = needed_kinds_excluded(view->arena, &view->excluded_names.items[i]);
+            any |= (excluded[i] = needed_kinds_excluded(view->arena, &view->excluded_names.items[i])) != NULL;
     size_t rows;
     const struct needed_kinds *needed = needed_kinds_all(&rows);
-    for (size_t i = 0; excluded && i < rows; i++) {
+    for (size_t i = 0; any && i < rows; i++) {
         struct strlist items = needed_items(view, &needed[i], excluded, count);
         if (items.len)
             decision_caution(view->decision, "this Restore leaves out %.*s: %s. Remove %s from spec.excludedResources",

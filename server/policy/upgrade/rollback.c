@@ -163,9 +163,10 @@ static int64_t asked_at(const struct inventory *inventory, const struct backup *
 struct str backup_recorded(const struct backup *backup, const char *key)
 {
     struct json_object *own = backup->meta.annotations;
-    if (!began_then(annotated_time(own, ANNOTATION_RECORDED_AT), backup->status.started))
+    const struct str recorded = json_get_str(own, key);
+    if (recorded.ptr && !began_then(annotated_time(own, ANNOTATION_RECORDED_AT), backup->status.started))
         return (struct str){NULL, 0};
-    return json_get_str(own, key);
+    return recorded;
 }
 
 struct str upgrade_backup_not_ready(const struct backup *backup)
