@@ -55,6 +55,7 @@ bool admission_wants(const struct review *review, const struct rule *rule, const
                      const struct settings *settings, struct facts_wanted *wanted);
 /* Turns a denial, or a failure that became one, into "allowed, unchanged": for advisory rules. */
 void admission_let_pass(struct review *review);
+#define ADMISSION_OUT_OF_MEMORY "this review needs more memory than one review may use: make the object smaller"
 /* Turns a failure to read or to decide into the review's own denial. */
 void admission_fail(struct review *review, const struct error *error);
 /* The AdmissionReview to send back: uid, allowed, status, warnings (each cut to

@@ -31,7 +31,7 @@ void admission_fail(struct review *review, const struct error *error)
     struct decision *decision = &review->decision;
     struct str message = arena_copy(decision->arena, str_from(error->message));
     decision_deny_with(decision, error->code >= 400 && error->code < 600 ? error->code : 500,
-                       message.ptr ? message : STR("out of memory"));
+                       message.ptr ? message : STR(ADMISSION_OUT_OF_MEMORY));
     if (error->field[0] && message.ptr) {
         int code = decision->code;
         decision->message = (struct str){NULL, 0};
@@ -160,7 +160,7 @@ void admission_decide(struct review *review, const struct rule *rule, const stru
         decision->patch.len = 0; /* the API server refuses a patch here */
     decision_conclude(decision);
     if (arena_failed(decision->arena)) {
-        decision_deny_with(decision, 500, STR("out of memory: retry with a smaller object"));
+        decision_deny_with(decision, 500, STR(ADMISSION_OUT_OF_MEMORY));
         decision_conclude(decision);
     }
 }

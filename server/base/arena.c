@@ -39,6 +39,7 @@ struct arena {
     struct chunk *chunks; /* newest first; the oldest stands behind the arena in the same block */
     struct deferred *deferred;
     size_t used, limit;
+    size_t held, held_limit; /* elsewhere */
     bool failed, secret;
 };
 
@@ -54,7 +55,7 @@ struct arena *arena_new(size_t limit)
     struct arena *arena = malloc(ROUND_UP(sizeof *arena) + sizeof(struct chunk) + CHUNK_SIZE);
     if (!arena)
         return NULL;
-    *arena = (struct arena){.chunks = arena_oldest_chunk(arena), .limit = limit};
+    *arena = (struct arena){.chunks = arena_oldest_chunk(arena), .limit = limit, .held_limit = SIZE_MAX};
     *arena->chunks = (struct chunk){.size = CHUNK_SIZE};
     return arena;
 }
@@ -121,6 +122,21 @@ void *arena_alloc(struct arena *arena, size_t size)
     chunk->used += size;
     arena->used = size > arena->limit - arena->used ? arena->limit : arena->used + size;
     return memset(memory, 0, size);
+}
+
+void arena_limit_held(struct arena *arena, size_t limit)
+{
+    arena->held_limit = limit;
+}
+
+size_t arena_may_hold(const struct arena *arena)
+{
+    return arena->held < arena->held_limit ? arena->held_limit - arena->held : 0;
+}
+
+void arena_count_held(struct arena *arena, size_t bytes)
+{
+    arena->held += bytes;
 }
 
 void *arena_array(struct arena *arena, size_t count, size_t size)

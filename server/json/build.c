@@ -41,7 +41,7 @@ struct builder {
     struct json_object *open[JSON_DEPTH_LIMIT];
     const char *key[JSON_DEPTH_LIMIT]; /* of the member that is being read */
     unsigned depth;
-    size_t cost;
+    size_t cost, limit;
     struct buf *names;          /* of a walk: has one key at a time, instead of the arena */
     struct json_source *source; /* of a tree that is opened: what is below stays unread */
 };
@@ -60,10 +60,18 @@ enum { LARGE_TEXT = 256 * 1024 };
 static bool build_charge(struct builder *builder, size_t cost)
 {
     builder->cost += cost;
-    if (builder->cost > JSON_TREE_LIMIT)
-        return error_at(builder->scan.error, 413, builder->scan.at - builder->scan.start,
-                        "the document needs more than %d MiB of memory: split it", JSON_TREE_LIMIT >> 20);
+    if (builder->cost > builder->limit)
+        return error_at(builder->scan.error, builder->limit == JSON_TREE_LIMIT ? 413 : 500,
+                        builder->scan.at - builder->scan.start,
+                        "the document needs more than %zu MiB of memory: split it", builder->limit >> 20);
     return true;
+}
+
+/* What the arena may still hold beyond a cost that is counted already. */
+static size_t build_limit(const struct arena *arena, size_t counted)
+{
+    size_t more = arena_may_hold(arena);
+    return more < JSON_TREE_LIMIT - counted ? counted + more : JSON_TREE_LIMIT;
 }
 
 static struct str build_unescaped(struct builder *builder, struct str inside, bool escaped)
@@ -241,6 +249,7 @@ struct json_object *json_build(struct arena *arena, struct str raw, struct error
     builder.root = NULL;
     builder.depth = 0;
     builder.cost = 0;
+    builder.limit = build_limit(arena, 0);
     builder.names = NULL;
     builder.source = NULL;
     if (!build_tree(&builder)) {
@@ -249,6 +258,7 @@ struct json_object *json_build(struct arena *arena, struct str raw, struct error
             arena_fail(arena);
         return NULL;
     }
+    arena_count_held(arena, builder.cost);
     return builder.root ? json_own(arena, builder.root) : NULL;
 }
 
@@ -281,7 +291,8 @@ static struct json_object *unread_new(struct json_source *source, struct str raw
 static bool build_unread(struct builder *builder, bool object)
 {
     const char *from = builder->scan.at;
-    if (!scan_value(&builder->scan, 0) || !build_charge(builder, object ? JSON_OBJECT_COST / 4 : JSON_ARRAY_COST))
+    const size_t of_object = builder->source->large ? JSON_OBJECT_COST / 4 : JSON_OBJECT_COST; /* unread_new */
+    if (!scan_value(&builder->scan, 0) || !build_charge(builder, object ? of_object : JSON_ARRAY_COST))
         return false;
     const struct str raw = {from, (size_t)(builder->scan.at - from)};
     struct json_object *value = unread_new(builder->source, raw, builder->names);
@@ -311,6 +322,7 @@ static void unread_begin(struct builder *builder, struct unread unread, struct j
     builder->open[0] = container;
     builder->depth = 1;
     builder->cost = unread.source->cost;
+    builder->limit = build_limit(builder->arena, builder->cost);
     builder->source = unread.source;
     builder->names = NULL;
 }
@@ -363,6 +375,7 @@ void json_read_now(struct json_object *container)
         json_reserve(container, unread_count(unread.raw));
     while (unread_next(&builder, object, opened))
         opened = false;
+    arena_count_held(builder.arena, builder.cost - unread.source->cost);
     unread.source->cost = builder.cost;
     if (error.code)
         arena_fail(unread.source->arena);

@@ -361,10 +361,41 @@ static void test_kept(void)
     ASSERT_TEXT(buf_str(&seen), "{\"a\":{\"b\":\"c\"}}");
 }
 
+/* However they are made and read, all trees of one arena share its limit. */
+static void test_held(void)
+{
+    enum { ITEMS = 3000, LIMIT = ITEMS * 500 };
+    BUF_SCOPED text;
+    buf_init(&text, 1 << 20);
+    for (int i = 0; i < ITEMS; i++)
+        buf_puts(&text, i ? ",{}" : "[{}");
+    buf_puts(&text, "]");
+    for (int way = 0; way < 2; way++) {
+        ARENA_SCOPED arena = arena_new(ARENA);
+        struct error error = {.code = 0};
+        arena_limit_held(arena, LIMIT);
+        struct json_object *tree =
+            way ? json_open(arena, buf_str(&text), &error) : json_build(arena, buf_str(&text), &error);
+        CU_ASSERT(way ? tree && !error.code : !tree && error.code == 500); /* what is not read takes nothing */
+        if (way)
+            CU_ASSERT(json_item(tree, 0) != NULL);
+        CU_ASSERT(arena_failed(arena));
+    }
+    ARENA_SCOPED arena = arena_new(ARENA);
+    struct error error = {.code = 0};
+    int trees = 0;
+    arena_limit_held(arena, LIMIT);
+    while (trees < ITEMS && json_build(arena, STR("[{}, {}, {}]"), &error))
+        trees++;
+    CU_ASSERT(trees > 100 && trees < ITEMS / 3);
+    CU_ASSERT(error.code == 500 && arena_failed(arena));
+}
+
 SUITE(json_tree, {"an opened tree is the one that is built", test_opened}, {"walks keep nothing", test_walks},
       {"a copy outlives its origin", test_kept}, {"what is built is written again", test_round_trip},
       {"what is no JSON is refused", test_refused}, {"null is no error", test_null},
-      {"memory is bounded", test_memory_bound}, {"depth is bounded", test_deep}, {"readers never fail", test_readers},
+      {"memory is bounded", test_memory_bound}, {"all trees of an arena share its limit", test_held},
+      {"depth is bounded", test_deep}, {"readers never fail", test_readers},
       {"strings are escaped as in Go", test_write_str}, {"doubles are written as in Go", test_write_doubles},
       {"writing is bounded", test_write_bounded},
       {"what is of another type is not changed", test_changing_another_type}, {"copies are exact", test_copies},

@@ -210,6 +210,35 @@ def _(_):
         assert time.monotonic() - started < 30, "each name of a list was compared with each of the other"
 
 
+def greedy():
+    """Reviews of 2 MB that hold as many objects as possible where a policy looks at each: (name, path, spec)"""
+    nothing = [{}] * 600000
+    selector = {f"a{i:06}": f"v{i:06}" for i in range(100000)}
+    yield "hooks", "Restore", {"backupName": "b", "hooks": {"resources": [{"name": "h", "postHooks": nothing}]}}
+    yield "selectors", "Restore", {"backupName": "b", "orLabelSelectors": nothing}
+    yield "resources of hooks", "Backup", {"hooks": {"resources": nothing}}
+    yield "labels", "Backup", {"labelSelector": {"matchLabels": selector}}
+    yield "unknown fields", "Backup", selector
+
+
+@shows("no review takes more than 64 MiB, however many objects its 2 MB hold; one that would is refused")
+def _(_):
+    refused = []
+    for name, kind, spec in greedy():
+        server = Server()
+        path = RESTORE if kind == "Restore" else "/validate-velero-io-v1-backup"
+        answer = server.post(path, review(kind, "b", spec, namespace="kcm-system")).response()
+        if answer.get("status", {}).get("code") == 500:
+            holds("this review needs more memory than one review may use: make the object smaller", answer["status"]["message"])
+            refused.append(name)
+        with open(f"/proc/{server.process.pid}/status") as file:
+            most = int(re.search(r"VmHWM:\s+(\d+)", file.read())[1])
+        assert SANITIZED or most < 64 * 1024, f"{name}: {most} KiB"
+        server.post(BACKUP, backup_review()).response()
+        server.stop()
+    holds("hooks", refused)
+
+
 @shows("a Management of 2 MB takes six times its size to review, whatever is in it; so does an update, and each of several")
 def _(_):
     if SANITIZED:

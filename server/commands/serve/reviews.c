@@ -172,9 +172,15 @@ struct status_decision *decisions_list(struct decisions *decisions, struct arena
 /* The admission handler: bytes in, AdmissionReview out. What cannot be answered as a
  * review, because no uid is known, is answered as plain HTTP with a metav1.Status. */
 
-/* One review may use several times the memory of the largest body: an object with very many
- * members cannot take the server down. */
-enum { MEMORY_LIMIT = 64 * 1024 * 1024, ANSWER_LIMIT = 32 * 1024 * 1024, LOGGED_TEXT = 256, OVERLOAD_RETRY = 1 };
+/* An object with very many members cannot take the server down: what one review may use, and what the trees of its object may,
+ * are each several times what policies read of the largest objects, and the pods' limit holds all that come at once. */
+enum {
+    MEMORY_LIMIT = 16 * 1024 * 1024,
+    TREES_LIMIT = 16 * 1024 * 1024,
+    ANSWER_LIMIT = 32 * 1024 * 1024,
+    LOGGED_TEXT = 256,
+    OVERLOAD_RETRY = 1
+};
 
 /* An error that is no AdmissionReview: a metav1.Status. */
 static void serve_status(struct http_reply *reply, int status, const char *format, ...) PRINTF_LIKE(3, 4);
@@ -397,7 +403,7 @@ static void review_body(struct service *service, const struct rule *rule, struct
         return;
     }
     if (arena_failed(arena)) {
-        error_set(&error, 500, "this review needs more memory than one review may use");
+        error_set(&error, 500, ADMISSION_OUT_OF_MEMORY);
         admission_fail(&review, &error);
     }
     if (rule->advisory && review.decision.denied)
@@ -421,6 +427,7 @@ void serve_review(void *context, const struct http_request *request, struct http
         serve_status(reply, 503, "the server is short of memory; try again");
         return;
     }
+    arena_limit_held(arena, TREES_LIMIT);
     const struct rule *rule = admission_rule_for_path(request->path);
     if (!rule) {
         struct strlist paths = {0};
