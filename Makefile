@@ -327,7 +327,7 @@ torture-reviews: $(BUILD)/torture build/torture/requests/broken.json
 	@tail -n 1 $(BUILD)/torture.log
 
 # ---- performance (docs/performance.md) ---------------------------------------
-.PHONY: bench bench-page bench-live bench-quick bench-quick-offline bench-offline bench-accept bench-inventory order
+.PHONY: bench bench-page bench-live bench-hellos bench-quick bench-quick-offline bench-offline bench-accept bench-inventory order
 BENCH := build/bench
 $(BENCH)/certs/tls.crt: certs/dev-cert.sh certs/dev-profile.cnf
 	certs/dev-cert.sh $(BENCH)/certs
@@ -354,6 +354,9 @@ bench-page: ## make bench on an idle machine, and its result into docs/performan
 
 bench-live: static ## 10,000 Backups that all change in a real API server, then at rates that it cannot do, and a list of 50,000 (some three minutes)
 	tests/bench/live.py build/static/backstop --sizes --seconds 20 --rates 300,1000,10000 --list 50000
+
+bench-hellos: $(BUILD)/backstop $(BENCH)/bin $(BENCH)/bodies/backup.json $(BENCH)/certs/tls.crt ## Which clients offer to resume TLS sessions, and to which servers
+	PYTHONDONTWRITEBYTECODE=1 tests/bench/hellos.py $(BUILD)/backstop $(BENCH)
 
 bench-inventory: $(BUILD)/backstop ## 10,000 Backups and 1,000 storage locations in a real API server
 	tests/e2e/bench_inventory.py $(BUILD)/backstop
