@@ -10,17 +10,6 @@ bool location_is_url(struct str url)
     return str_eq_nocase(str_slice(url, 0, 7), STR("http://")) || str_eq_nocase(str_slice(url, 0, 8), STR("https://"));
 }
 
-/* Mirrors objectBackupStoreGetter.Get of pkg/persistence/object_store.go, which cuts the outer
- * slashes off bucket and prefix before it hands them to the plugin. */
-struct str location_trim_slashes(struct str text)
-{
-    while (str_starts(text, STR("/")))
-        text = str_slice(text, 1, text.len);
-    while (str_ends(text, STR("/")))
-        text = str_slice(text, 0, text.len - 1);
-    return text;
-}
-
 /* What Go's url.Parse finds wrong with a URL whose scheme is right; NULL when it is fine. It
  * does not judge whether the host exists: only Velero can reach it. */
 static const char *url_problem(struct str url)
@@ -45,19 +34,11 @@ static const char *url_problem(struct str url)
     return NULL;
 }
 
-static bool is_one_of(struct str value, const char *const *words, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (str_is(value, words[i]))
-            return true;
-    return false;
-}
-
 /* strconv.ParseBool */
 static bool is_true(struct json_object *config, const char *key)
 {
     static const char *const words[] = {"1", "t", "T", "true", "TRUE", "True"};
-    return is_one_of(json_get_str(config, key), words, LENGTH_OF(words));
+    return STR_IN(json_get_str(config, key), words);
 }
 
 /* The plugins parse these with strconv.ParseBool, to which "yes" and "on" are errors: Init then
@@ -66,7 +47,7 @@ static void check_bool(const struct location_edit *edit, struct json_object *con
 {
     static const char *const words[] = {"", "0", "f", "F", "false", "FALSE", "False"};
     struct str value = json_get_str(config, key);
-    if (!is_true(config, key) && !is_one_of(value, words, LENGTH_OF(words)))
+    if (!is_true(config, key) && !STR_IN(value, words))
         decision_invalid(edit->decision, "spec.config", "%.*s: %s must be \"true\" or \"false\"",
                          STR_ARG(arena_quote(edit->arena, value)), key);
 }
@@ -86,7 +67,7 @@ static void check_checksum(const struct location_edit *edit, struct json_object 
 {
     static const char *const words[] = {"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"};
     struct str value = json_get_str(config, "checksumAlgorithm");
-    if (value.len && !is_one_of(value, words, LENGTH_OF(words)))
+    if (value.len && !STR_IN(value, words))
         decision_not_supported(
             edit->decision, "spec.config", "%.*s: checksumAlgorithm must be one of %.*s, or \"\" for none",
             STR_ARG(arena_quote(edit->arena, value)), STR_ARG(listed_words(edit, words, LENGTH_OF(words))));
@@ -97,7 +78,7 @@ static void check_server_side(const struct location_edit *edit, struct json_obje
 {
     static const char *const words[] = {"AES256", "aws:kms", "aws:kms:dsse", "aws:fsx"};
     struct str value = json_get_str(config, "serverSideEncryption");
-    if (value.len == 0 || is_one_of(value, words, LENGTH_OF(words)))
+    if (value.len == 0 || STR_IN(value, words))
         return;
     for (size_t i = 0; i < LENGTH_OF(words); i++)
         if (str_eq_nocase(value, str_from(words[i]))) {
@@ -218,31 +199,6 @@ static void check_path_style(const struct location_edit *edit, struct json_objec
         decision_warn(edit->decision, "spec.config: Alibaba Cloud OSS refuses path style: remove s3ForcePathStyle");
 }
 
-/* The SDK adds the bucket to the address itself, as a folder or before the host. */
-static void check_url_bucket(const struct location_edit *edit, struct str url, struct str host)
-{
-    static const char *const clouds[] = {".amazonaws.com", ".aliyuncs.com",    ".digitaloceanspaces.com",
-                                         ".wasabisys.com", ".backblazeb2.com", ".scw.cloud"};
-    struct str bucket = location_trim_slashes(json_path_str(edit->spec, "objectStorage.bucket")), rest = str_trim(url),
-               path;
-    bool before = false;
-    for (size_t i = 0; i < 3 && rest.ptr; i++) /* "https:", "", the host */
-        (void)str_cut(&rest, '/', &path);
-    path = location_trim_slashes(rest);
-    if (bucket.len && str_starts(host, bucket) && str_slice(host, bucket.len, host.len).len > 1) {
-        struct str server = str_slice(host, bucket.len, host.len); /* ".s3.eu-west-1.amazonaws.com" */
-        for (size_t i = 0; i < LENGTH_OF(clouds); i++)
-            before = before || (str_ends(server, str_from(clouds[i])) && server.len > strlen(clouds[i]) &&
-                                (i == 2 || str_starts(server, STR(".s3")) || str_starts(server, STR(".oss-"))));
-    }
-    if (bucket.len && (before || (path.ptr && str_eq(path, bucket))))
-        decision_warn(
-            edit->decision,
-            "spec.config: s3Url %.*s names bucket %.*s, and Velero's plugin adds the bucket itself. Write only the "
-            "address of the server",
-            STR_ARG(arena_quote(edit->arena, url)), STR_ARG(arena_quote(edit->arena, bucket)));
-}
-
 /* "s3.eu-west-1.amazonaws.com", "s3-eu-west-1...", "s3.dualstack.eu-west-1..."; "s3.amazonaws.com" is us-east-1's. */
 static struct str amazon_region(struct str host)
 {
@@ -288,102 +244,6 @@ static void check_amazon_region(const struct location_edit *edit, struct str reg
                       STR_ARG(quoted), STR_ARG(zone));
 }
 
-static bool bucket_has(const char *letters, char c)
-{
-    return c && strchr(letters, c);
-}
-
-/* Letters and digits may be anywhere, `others` not at either end. */
-static bool bucket_fits(struct str bucket, const char *letters, const char *others, size_t longest)
-{
-    for (size_t i = 0; i < bucket.len; i++)
-        if (!bucket_has(letters, bucket.ptr[i]) &&
-            (i == 0 || i + 1 == bucket.len || !bucket_has(others, bucket.ptr[i])))
-            return false;
-    return bucket.len >= 3 && bucket.len <= longest;
-}
-
-/* The bucket where its name is to be judged here; empty where it is left as it was, or is refused already (check_bucket of
- * location.c: an address, a path, white space around it). */
-static struct str bucket_to_judge(const struct location_edit *edit)
-{
-    struct str bucket = str_trim(json_path_str(edit->spec, "objectStorage.bucket"));
-    bool asked = edit->create || location_asks(edit, "objectStorage.bucket") || location_asks(edit, "provider");
-    return asked && !str_contains(bucket, STR("/")) ? bucket : (struct str){NULL, 0};
-}
-
-#define LOWER "abcdefghijklmnopqrstuvwxyz0123456789"
-
-/* Measured with Velero 1.18.3, its plugin 1.14.3 and versitygw: whatever is not of Amazon's rule is InvalidBucketName.
- * Amazon itself has capitals and underscores in buckets of before 2018, and stores of one's own may take them, or
- * TENANT:BUCKET (Ceph); nobody takes a space. */
-static void check_bucket_of_s3(const struct location_edit *edit, bool own_store)
-{
-    struct str bucket = bucket_to_judge(edit), quoted = arena_quote(edit->arena, bucket);
-    if (!bucket.len || bucket_fits(bucket, LOWER, ".-", 63) || str_starts(bucket, STR("arn:")))
-        return;
-    for (size_t i = 0; i < bucket.len; i++)
-        if (!bucket_has(LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ._-", bucket.ptr[i]) && !(own_store && bucket.ptr[i] == ':')) {
-            decision_invalid(edit->decision, "spec.objectStorage.bucket",
-                             "%.*s: no S3 store takes such a name (InvalidBucketName): use 3 to 63 lower-case letters, "
-                             "digits, dots and dashes",
-                             STR_ARG(quoted));
-            return;
-        }
-    decision_warn(edit->decision,
-                  "spec.objectStorage.bucket: S3 refuses %.*s with InvalidBucketName: use 3 to 63 lower-case letters, "
-                  "digits, dots and dashes",
-                  STR_ARG(quoted));
-}
-
-/* docs.cloud.google.com/storage/docs/buckets (222 with dots in it); learn.microsoft.com, "Naming and referencing
- * containers": also $root, $web and $logs, and no dash beside another. */
-static void check_bucket_of_google(const struct location_edit *edit)
-{
-    struct str bucket = bucket_to_judge(edit);
-    if (bucket.len && !bucket_fits(bucket, LOWER, "._-", str_contains(bucket, STR(".")) ? 222 : 63))
-        decision_invalid(
-            edit->decision, "spec.objectStorage.bucket",
-            "%.*s: Google Cloud Storage takes no such name: use 3 to 63 lower-case letters, digits, dashes, "
-            "underscores and dots, with a letter or digit at both ends",
-            STR_ARG(arena_quote(edit->arena, bucket)));
-}
-
-static void check_container_of_azure(const struct location_edit *edit)
-{
-    static const char *const own[] = {"$root", "$web", "$logs"};
-    struct str bucket = bucket_to_judge(edit);
-    if (bucket.len && !is_one_of(bucket, own, LENGTH_OF(own)) &&
-        (!bucket_fits(bucket, LOWER, "-", 63) || str_contains(bucket, STR("--"))))
-        decision_invalid(edit->decision, "spec.objectStorage.bucket",
-                         "%.*s: Azure takes no such container name: use 3 to 63 lower-case letters, digits and single "
-                         "dashes, with a letter or digit at both ends",
-                         STR_ARG(arena_quote(edit->arena, bucket)));
-}
-
-/* local-volume-provider pkg/plugin/volume.go: a volume of the bucket's name in Velero's own pods. */
-static void check_bucket_of_volume(const struct location_edit *edit, struct str provider)
-{
-    struct str bucket = bucket_to_judge(edit);
-    if (bucket.len && !name_is_dns_label(bucket))
-        decision_invalid(edit->decision, "spec.objectStorage.bucket",
-                         "%.*s: provider %.*s creates a volume of this name; use at most 63 lower-case letters, digits "
-                         "and inner dashes",
-                         STR_ARG(arena_quote(edit->arena, bucket)), STR_ARG(provider));
-}
-
-void location_check_bucket_name(const struct location_edit *edit, struct str provider)
-{
-    if (str_is(provider, "aws"))
-        check_bucket_of_s3(edit, json_path_str(edit->spec, "config.s3Url").len > 0);
-    else if (str_is(provider, "azure"))
-        check_container_of_azure(edit);
-    else if (str_is(provider, "gcp"))
-        check_bucket_of_google(edit);
-    else if (str_starts(provider, STR("replicated.com/")))
-        check_bucket_of_volume(edit, provider);
-}
-
 /* The plugin hands it to the SDK as it is (object_store.go Init), unless objectStorage.caCert replaces it. */
 static void check_config_ca(const struct location_edit *edit, struct json_object *config)
 {
@@ -425,7 +285,7 @@ void location_check_aws(const struct location_edit *edit, struct json_object *co
             edit->decision,
             "spec.config: no region is set, so Velero must ask AWS and needs s3:GetBucketLocation. Set region");
     check_path_style(edit, config, storage_url_host(s3_url));
-    check_url_bucket(edit, s3_url, storage_url_host(s3_url));
+    location_check_url_bucket(edit, s3_url, storage_url_host(s3_url));
     check_amazon_region(edit, region, storage_url_host(s3_url));
     if (is_true(config, "insecureSkipTLSVerify"))
         decision_warn(edit->decision, "spec.config: insecureSkipTLSVerify lets anyone on the network path read and "

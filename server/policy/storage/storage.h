@@ -1,5 +1,5 @@
 /* What stands between a backup and its storage location, judged and worded once: for the
- * objects that name a location (check.c) and for the upgrade gate (gate_evidence.c). */
+ * objects that name a location (check.c) and for the upgrade gate (policy/upgrade/gate_evidence.c). */
 #ifndef BACKSTOP_POLICY_STORAGE_STORAGE_H
 #define BACKSTOP_POLICY_STORAGE_STORAGE_H
 
@@ -73,6 +73,10 @@ static inline bool location_asks(const struct location_edit *edit, const char *p
     struct json_object *now = json_path(edit->spec, path);
     return edit->create ? now != NULL : !json_equal(now, json_path(edit->before, path));
 }
+/* Where bucket is new: whether Velero takes it as the name of one. */
+void location_check_bucket(const struct location_edit *edit);
+/* Whether the s3Url of a location, whose host this is, names the bucket too, which the plugin adds itself. */
+void location_check_url_bucket(const struct location_edit *edit, struct str url, struct str host);
 /* What the provider's plugin takes. */
 void location_check_provider(const struct location_edit *edit);
 /* Without slashes at both ends: to Velero "/a/" is the prefix "a". */
@@ -88,8 +92,7 @@ const char *location_place_key(struct str provider, size_t i);
 /* Whether the provider's store can have a bucket of this name, where bucket or provider is new; of an unknown provider
  * (without "velero.io/") nothing is known. */
 void location_check_bucket_name(const struct location_edit *edit, struct str provider);
-/* What each plugin refuses; config is a map of texts, or NULL. */
-/* What velero-plugin-for-aws refuses at Init beside unknown keys; so for the next two. */
+/* What each plugin refuses at Init beside unknown keys; config is a map of texts, or NULL. */
 void location_check_aws(const struct location_edit *edit, struct json_object *config);
 void location_check_azure(const struct location_edit *edit, struct json_object *config);
 void location_check_gcp(const struct location_edit *edit, struct json_object *config);
