@@ -151,7 +151,7 @@ static void test_out_of_memory(void)
     struct rule rule = rule_of(exhaust, false);
     decide(arena, "CREATE", "admin", "", &rule, &review);
     CU_ASSERT(review.decision.denied && review.decision.code == 500);
-    CU_ASSERT(str_contains(review.decision.message, STR("out of memory")));
+    CU_ASSERT(str_contains(review.decision.message, STR(ADMISSION_OUT_OF_MEMORY)));
 }
 
 /* ---- the rule table ------------------------------------------------------- */
