@@ -286,6 +286,8 @@ void strlist_add(struct arena *arena, struct strlist *list, struct str text);
 bool strlist_has(const struct strlist *list, struct str text);
 /* "a", "b" and "c": each quoted as arena_quote does; of some 16 KiB of them how many more there are. */
 struct str strlist_quoted(struct arena *arena, const struct strlist *list);
+/* The same of the first so many: "a", "b" and 3 more. */
+struct str strlist_quoted_first(struct arena *arena, const struct strlist *list, size_t count);
 /* What an error ends with: `before` and "did you mean NAME?", or `otherwise` where no candidate is near. The names are
  * ours; one from outside would have to be quoted. */
 struct str str_suggest(struct arena *arena, struct str wanted, const struct str *candidates, size_t count,

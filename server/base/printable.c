@@ -263,13 +263,13 @@ bool strlist_has(const struct strlist *list, struct str text)
     return false;
 }
 
-struct str strlist_quoted(struct arena *arena, const struct strlist *list)
+struct str strlist_quoted_first(struct arena *arena, const struct strlist *list, size_t count)
 {
     enum { SHOWN = 16 * 1024 };
     BUF_SCOPED out;
     buf_init(&out, 64 * 1024);
     for (size_t i = 0; i < list->len; i++) {
-        if (out.len > SHOWN && i + 1 < list->len) {
+        if (i >= count || (out.len > SHOWN && i + 1 < list->len)) {
             buf_printf(&out, " and %zu more", list->len - i);
             break;
         }
@@ -282,6 +282,11 @@ struct str strlist_quoted(struct arena *arena, const struct strlist *list)
         return (struct str){NULL, 0};
     }
     return arena_copy(arena, buf_str(&out));
+}
+
+struct str strlist_quoted(struct arena *arena, const struct strlist *list)
+{
+    return strlist_quoted_first(arena, list, list->len);
 }
 
 struct str shown(struct arena *arena, struct str text)

@@ -191,6 +191,9 @@ static void test_strlist(void)
     CU_ASSERT(list.len == 20 && strlist_has(&list, STR("n19")) && !strlist_has(&list, STR("n20")));
     list.len = 3;
     ASSERT_TEXT(strlist_quoted(arena, &list), "\"n0\", \"n1\" and \"n2\"");
+    ASSERT_TEXT(strlist_quoted_first(arena, &list, 3), "\"n0\", \"n1\" and \"n2\"");
+    ASSERT_TEXT(strlist_quoted_first(arena, &list, 2), "\"n0\", \"n1\" and 1 more");
+    ASSERT_TEXT(strlist_quoted_first(arena, &list, 1), "\"n0\" and 2 more");
     struct strlist many = {0};
     for (size_t i = 0; i < 90000; i++)
         strlist_add(arena, &many, STR("0123456789"));

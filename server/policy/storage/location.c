@@ -20,74 +20,111 @@ static void check_access_mode(const struct location_edit *edit)
                                       "backup that names no other location fails");
 }
 
+enum { NAMES_SHOWN = 6 }; /* in one message */
+
+/* The other locations that one warning is about: it names them together, so that the warnings of a review are not used
+ * up by one mistake. */
+struct location_others {
+    struct strlist names, folders;
+};
+
+static void others_add(const struct location_edit *edit, struct location_others *others,
+                       const struct storage_location *other, struct str folder)
+{
+    strlist_add(edit->arena, &others->names, other->meta.name);
+    if (folder.len && others->folders.len < NAMES_SHOWN && !strlist_has(&others->folders, folder))
+        strlist_add(edit->arena, &others->folders, folder);
+}
+
+static struct str others_names(const struct location_edit *edit, const struct location_others *others)
+{
+    return strlist_quoted_first(edit->arena, &others->names, NAMES_SHOWN);
+}
+
+/* `folder "a"`, or `folders "a" and "b"` */
+static struct str others_folders(const struct location_edit *edit, const struct location_others *others)
+{
+    return arena_printf(edit->arena, "folder%s %.*s", plural_s(others->folders.len),
+                        STR_ARG(strlist_quoted(edit->arena, &others->folders)));
+}
+
 /* ensureSingleDefaultBSL: the one created last stays, the others are set to false. */
 static void check_default(const struct location_edit *edit)
 {
     int64_t created = 0;
+    struct location_others older = {.names = {0}}, newer = {.names = {0}};
     /* An object that exists already may be reviewed as one to create: then it says how old it is. */
     const struct object *stored = edit->create ? edit->request->object : edit->request->old_object;
     if (!json_get_bool(edit->spec, "default") || !location_asks(edit, "default"))
         return;
     if (!time_parse(object_text(edit->request, stored, "metadata.creationTimestamp"), &created))
         created = edit->request->now;
-    for (size_t i = 0; i < edit->inventory->count[FACT_STORAGE_LOCATIONS] && !said_enough(edit->decision); i++) {
+    for (size_t i = 0; i < edit->inventory->count[FACT_STORAGE_LOCATIONS]; i++) {
         const struct storage_location *other = edit->inventory->storage_locations[i];
-        if (!other->is_default || !str_eq(other->meta.ns, edit->ns) || str_eq(other->meta.name, edit->name))
-            continue;
-        struct str quoted = arena_quote(edit->arena, other->meta.name);
-        if (created >= other->meta.created)
-            decision_warn(edit->decision,
-                          "spec.default: %.*s is the default too; Velero keeps the newest, so it sets "
-                          "default of %.*s to false",
-                          STR_ARG(quoted), STR_ARG(quoted));
-        else
-            decision_warn(edit->decision,
-                          "spec.default: %.*s is the default too and newer; Velero keeps the newest, so "
-                          "it sets this one back to false",
-                          STR_ARG(quoted));
+        if (other->is_default && str_eq(other->meta.ns, edit->ns) && !str_eq(other->meta.name, edit->name))
+            others_add(edit, created >= other->meta.created ? &older : &newer, other, STR(""));
     }
+    struct str quoted = others_names(edit, &older);
+    if (older.names.len)
+        decision_warn(edit->decision,
+                      "spec.default: %.*s %s too; Velero keeps the newest, so it sets default of %.*s to false",
+                      STR_ARG(quoted), older.names.len > 1 ? "are defaults" : "is the default",
+                      STR_ARG(older.names.len > 1 ? STR("these") : quoted));
+    if (newer.names.len)
+        decision_warn(edit->decision,
+                      "spec.default: %.*s %s too and newer; Velero keeps the newest, so it sets this one back to false",
+                      STR_ARG(others_names(edit, &newer)), newer.names.len > 1 ? "are defaults" : "is the default");
 }
 
-/* velero issue 8918. `other` stays as it is, so it is named last if it is the one that breaks. */
-static void warn_nested(const struct location_edit *edit, const struct storage_location *asked,
-                        const struct storage_location *other)
+/* velero issue 8918. Those in `around` stay as they are, so they are named last as the ones that break. */
+static void warn_nested(const struct location_edit *edit, const struct location_others *within,
+                        const struct location_others *around)
 {
-    struct str within = location_nested_folder(asked, other), around = location_nested_folder(other, asked);
-    struct str quoted = arena_quote(edit->arena, other->meta.name);
-    if (within.len)
-        decision_warn(
-            edit->decision,
-            "spec.objectStorage: BackupStorageLocation %.*s keeps its data in folder %.*s here, and Velero makes a "
-            "location with folders of others Unavailable. Set a prefix for this one",
-            STR_ARG(quoted), STR_ARG(arena_quote(edit->arena, within)));
-    if (around.len)
+    bool several = around->names.len > 1;
+    if (within->names.len)
         decision_warn(edit->decision,
-                      "spec.objectStorage: prefix puts folder %.*s into BackupStorageLocation %.*s, which becomes "
-                      "Unavailable with the first backup here. Give that one a prefix of its own first",
-                      STR_ARG(arena_quote(edit->arena, around)), STR_ARG(quoted));
+                      "spec.objectStorage: BackupStorageLocation%s %.*s %s data in %.*s here, and Velero makes a "
+                      "location with folders of others Unavailable. Set a prefix for this one",
+                      plural_s(within->names.len), STR_ARG(others_names(edit, within)),
+                      within->names.len > 1 ? "keep their" : "keeps its", STR_ARG(others_folders(edit, within)));
+    if (around->names.len)
+        decision_warn(edit->decision,
+                      "spec.objectStorage: prefix puts %.*s into BackupStorageLocation%s %.*s, which become%s "
+                      "Unavailable with the first backup here. Give %s a prefix of its own first",
+                      STR_ARG(others_folders(edit, around)), plural_s(around->names.len),
+                      STR_ARG(others_names(edit, around)), several ? "" : "s", several ? "each" : "that one");
 }
 
 /* Legitimate while a location is being renamed, so a warning. Not across namespaces: a Velero
  * serves its own only. */
 static void check_shared(const struct location_edit *edit)
 {
+    struct location_others within = {.names = {0}}, around = {.names = {0}}, same = {.names = {0}};
     const struct storage_location asked = {.provider = json_get_str(edit->spec, "provider"),
                                            .bucket = json_path_str(edit->spec, "objectStorage.bucket"),
                                            .prefix = json_path_str(edit->spec, "objectStorage.prefix"),
                                            .config = json_get(edit->spec, "config")};
     if (!location_asks(edit, "objectStorage") && !location_asks(edit, "provider"))
         return;
-    for (size_t i = 0; i < edit->inventory->count[FACT_STORAGE_LOCATIONS] && !said_enough(edit->decision); i++) {
+    for (size_t i = 0; i < edit->inventory->count[FACT_STORAGE_LOCATIONS]; i++) {
         const struct storage_location *other = edit->inventory->storage_locations[i];
         if (!str_eq(other->meta.ns, edit->ns) || str_eq(other->meta.name, edit->name))
             continue;
-        warn_nested(edit, &asked, other);
+        struct str inner = location_nested_folder(&asked, other), outer = location_nested_folder(other, &asked);
+        if (inner.len)
+            others_add(edit, &within, other, inner);
+        if (outer.len)
+            others_add(edit, &around, other, outer);
         if (location_same_place(&asked, other))
-            decision_warn(edit->decision,
-                          "spec.objectStorage: BackupStorageLocation %.*s has the same bucket and prefix: Velero lists "
-                          "each backup under both",
-                          STR_ARG(arena_quote(edit->arena, other->meta.name)));
+            others_add(edit, &same, other, STR(""));
     }
+    warn_nested(edit, &within, &around);
+    if (same.names.len)
+        decision_warn(edit->decision,
+                      "spec.objectStorage: BackupStorageLocation%s %.*s %s the same bucket and prefix: Velero lists "
+                      "each backup under %s",
+                      plural_s(same.names.len), STR_ARG(others_names(edit, &same)), same.names.len > 1 ? "have" : "has",
+                      same.names.len > 1 ? "all of them" : "both");
 }
 
 /* Nothing less than zero is an error to Velero: it falls back on its default. Zero switches the
