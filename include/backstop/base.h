@@ -302,6 +302,13 @@ struct str base64_encode(struct arena *arena, struct str bytes); /* absent when 
  * secret is in the arena alone. */
 struct str base64_decode(struct arena *arena, struct str text);
 
+/* ---- digests: whether a text is the one that was seen before ---------------- */
+
+/* Of what `digest` is of (0: nothing yet) and the text behind it; the same text in other pieces has another. For memory, never
+ * for files: it depends on the machine. Who knows the key can make two texts of one digest, so where texts come from
+ * others it is random and secret. */
+uint64_t digest_add(const uint64_t key[2], uint64_t digest, struct str text);
+
 /* ---- error: what went wrong, as the last argument ------------------------ */
 
 /* A function that can fail takes `struct error *` last and returns false (or

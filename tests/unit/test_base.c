@@ -408,6 +408,30 @@ static void test_host_and_port(void)
     }
 }
 
+/* Each byte counts, and each length, with no memory behind an absent text. */
+static void test_digests(void)
+{
+    static const uint64_t key[2] = {0x0123456789abcdefU, 0xfedcba9876543210U},
+                          other[2] = {0xfedcba9876543210U, 0x0123456789abcdefU};
+    char text[40];
+    memset(text, 'a', sizeof text);
+    for (size_t len = 1; len <= sizeof text; len++) {
+        const struct str whole = {text, len};
+        const uint64_t digest = digest_add(key, 0, whole);
+        CU_ASSERT_EQUAL(digest_add(key, 0, whole), digest);
+        CU_ASSERT_NOT_EQUAL(digest_add(other, 0, whole), digest);
+        CU_ASSERT_NOT_EQUAL(digest_add(key, 0, (struct str){text, len - 1}), digest);
+        CU_ASSERT_NOT_EQUAL(digest_add(key, digest_add(key, 0, (struct str){NULL, 0}), whole), digest);
+        CU_ASSERT_NOT_EQUAL(digest_add(key, digest_add(key, 0, (struct str){text, 1}), str_slice(whole, 1, len)),
+                            digest);
+        for (size_t i = 0; i < len; i++) {
+            text[i] = 'b';
+            CU_ASSERT_NOT_EQUAL(digest_add(key, 0, whole), digest);
+            text[i] = 'a';
+        }
+    }
+}
+
 SUITE(base, {"cutting a text", test_str_cut}, {"formats", test_formats},
       {"cutting after a trailing separator", test_str_cut_after_trailing_separator},
       {"comparing texts", test_str_compare}, {"integers at their limits", test_str_to_int64_limits},
@@ -422,5 +446,5 @@ SUITE(base, {"cutting a text", test_str_cut}, {"formats", test_formats},
       {"durations as Go reads them", test_durations_as_go_reads_them}, {"durations in words", test_duration_texts},
       {"snapshots are swapped and destroyed once", test_shared_slot_swaps_and_destroys_once},
       {"reading a file names the path", test_file_read_names_the_path},
-      {"arrays grow, and stay as they were when memory ends", test_growing_arrays},
+      {"arrays grow, and stay as they were when memory ends", test_growing_arrays}, {"digests", test_digests},
       {"hosts and ports are split", test_host_and_port})

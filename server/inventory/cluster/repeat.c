@@ -109,41 +109,16 @@ static bool repeat_read(struct str object, struct repeat_text *text)
 
 /* ---- the digest ----------------------------------------------------------- */
 
-__extension__ typedef unsigned __int128 wide;
-
-static uint64_t repeat_mix(uint64_t a, uint64_t b)
-{
-    wide product = (wide)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint64_t repeat_word(const char *at, size_t len)
-{
-    uint64_t word = 0;
-    memcpy(&word, at, len);
-    return word;
-}
-
-/* Sixteen bytes a step, each multiplied in with the secret key, as wyhash does. */
-static uint64_t repeat_digest_add(const uint64_t key[2], uint64_t digest, const char *at, size_t len)
-{
-    digest = repeat_mix(digest ^ key[0], len ^ key[1]); /* pieces cut elsewhere differ */
-    for (; len >= 16; at += 16, len -= 16)
-        digest = repeat_mix(repeat_word(at, 8) ^ key[0], repeat_word(at + 8, 8) ^ digest ^ key[1]);
-    size_t head = len < 8 ? len : 8;
-    return repeat_mix(repeat_word(at, head) ^ key[0], repeat_word(at + head, len - head) ^ digest ^ key[1]);
-}
-
 /* Never 0, which stands for none. */
 static uint64_t repeat_digest(const uint64_t key[2], struct str object, const struct repeat_text *text)
 {
     const char *at = object.ptr;
     uint64_t digest = 0;
     for (size_t i = 0; i < text->cut_count; i++) {
-        digest = repeat_digest_add(key, digest, at, (size_t)(text->cuts[i].ptr - at));
+        digest = digest_add(key, digest, (struct str){at, (size_t)(text->cuts[i].ptr - at)});
         at = text->cuts[i].ptr + text->cuts[i].len;
     }
-    digest = repeat_digest_add(key, digest, at, (size_t)(object.ptr + object.len - at));
+    digest = digest_add(key, digest, (struct str){at, (size_t)(object.ptr + object.len - at)});
     return digest ? digest : 1;
 }
 

@@ -17,7 +17,7 @@ void record_list_clear(struct record_list *list);
 
 /* A document or an item of a List that holds no more than facts: by the digest of its text. */
 struct load_piece {
-    uint64_t digest[2];
+    uint64_t digest;
     size_t first, count; /* its facts, in the list of all */
 };
 /* The facts of a file, and the texts that they came from: one that comes again is not read again. */

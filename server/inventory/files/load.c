@@ -114,45 +114,32 @@ void loaded_clear(struct loaded *loaded)
     *loaded = (struct loaded){.records = {0}};
 }
 
-/* Eight bytes at a time, in two lanes. Whoever writes the files may do worse than to make two texts that differ and have
- * one digest: nothing needs to be hard to invert here. */
-static void load_digest(struct str begin, struct str text, uint64_t digest[2])
+/* Whoever writes the files may do worse than to make two texts that differ and have one digest: the key is no secret. */
+static uint64_t load_digest(struct str begin, struct str text)
 {
-    const struct str parts[] = {begin, text};
-    digest[0] = 0x9e3779b97f4a7c15U;
-    digest[1] = 0xc2b2ae3d27d4eb4fU ^ begin.len;
-    for (size_t p = 0; p < LENGTH_OF(parts); p++)
-        for (size_t at = 0; at < parts[p].len; at += sizeof(uint64_t)) {
-            uint64_t word = 0;
-            size_t left = parts[p].len - at;
-            memcpy(&word, parts[p].ptr + at, left < sizeof word ? left : sizeof word);
-            digest[0] = (digest[0] ^ word) * 0x9fb21c651e98df25U;
-            digest[0] ^= digest[0] >> 32;
-            digest[1] = ((digest[1] << 27 | digest[1] >> 37) + word) * 0xd6e8feb86659fd93U;
-        }
-    digest[0] ^= text.len;
+    static const uint64_t key[2] = {0x9e3779b97f4a7c15U, 0xd6e8feb86659fd93U};
+    return digest_add(key, digest_add(key, 0, begin), text);
 }
 
 static int load_piece_order(const void *a, const void *b)
 {
     const struct load_piece *left = a, *right = b;
-    return memcmp(left->digest, right->digest, sizeof left->digest);
+    return left->digest < right->digest ? -1 : left->digest > right->digest;
 }
 
 /* Of a text without memory to note it, nothing is lost but time. */
-static void load_note(struct load *load, const uint64_t digest[2], size_t first)
+static void load_note(struct load *load, uint64_t digest, size_t first)
 {
     struct load_pieces *pieces = load->pieces;
     if (!load->before || !ARRAY_ROOM(pieces))
         return;
-    pieces->items[pieces->len++] =
-        (struct load_piece){{digest[0], digest[1]}, .first = first, .count = load->records->len - first};
+    pieces->items[pieces->len++] = (struct load_piece){digest, .first = first, .count = load->records->len - first};
 }
 
 /* The facts of a text that was there the last time are taken over. */
-static bool load_again(struct load *load, const uint64_t digest[2])
+static bool load_again(struct load *load, uint64_t digest)
 {
-    const struct load_piece wanted = {{digest[0], digest[1]}, .count = 0};
+    const struct load_piece wanted = {digest, .count = 0};
     const struct load_piece *found = NULL;
     size_t first = load->records->len;
     if (load->before && load->before->pieces.len)
@@ -174,8 +161,8 @@ static bool load_again(struct load *load, const uint64_t digest[2])
 /* The facts of one text. What says that it holds all of a kind is read each time, since a digest tells nothing of that;
  * but for an item of the List that says so (of_list).
  * False, without any of them, where the object is wrong or could not be read for want of memory. */
-static bool load_extract(struct load *load, const struct arena *arena, struct json_object *object,
-                         const uint64_t digest[2], bool of_list)
+static bool load_extract(struct load *load, const struct arena *arena, struct json_object *object, uint64_t digest,
+                         bool of_list)
 {
     bool listed[FACT_COUNT] = {false}, lists = false;
     struct extractor extractor = *load->extractor;
@@ -197,8 +184,7 @@ static bool load_extract(struct load *load, const struct arena *arena, struct js
 /* ---- pieces ------------------------------------------------------------------------ */
 
 /* A large plain document, or item of a List, without nodes and with no more of a tree than facts are taken from. */
-static bool load_plain(struct load *load, struct arena *arena, struct str text, enum piece piece,
-                       const uint64_t digest[2])
+static bool load_plain(struct load *load, struct arena *arena, struct str text, enum piece piece, uint64_t digest)
 {
     struct yaml_outline outline;
     BUF_SCOPED json;
@@ -216,9 +202,9 @@ static bool load_piece(struct load *load, struct str text, int64_t line, enum pi
 {
     ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
     struct yaml_document *document = NULL;
-    uint64_t digest[2] = {0};
+    uint64_t digest = 0;
     if (piece != PIECE_LIST) {
-        load_digest(piece == PIECE_ITEM ? STR("-") : STR(""), text, digest);
+        digest = load_digest(piece == PIECE_ITEM ? STR("-") : STR(""), text);
         if (load_again(load, digest) || (arena && load_plain(load, arena, text, piece, digest)))
             return true;
     }
@@ -270,8 +256,7 @@ static bool names_items(struct str begin)
  * for a List of whatever it is. */
 static bool load_json_item(struct load *load, struct str begin, struct str text)
 {
-    uint64_t digest[2];
-    load_digest(begin, text, digest);
+    uint64_t digest = load_digest(begin, text);
     if (load_again(load, digest))
         return true;
     ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
