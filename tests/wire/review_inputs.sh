@@ -34,6 +34,7 @@ has out '^4 documents: 3 allowed, 1 not reviewed$'
 runs 0 review --now $now -f repo -o json
 has err '^skipped: 2 files'
 lacks out 'skipped'
+lacks err 'kustomize'
 runs 2 review --now $now -f repo/template.yaml
 has err 'template\.yaml: a template .*render it first'
 # A template of a chart is one even if it parses; what cannot be parsed and names no object is no manifest. A template
@@ -208,6 +209,27 @@ PATH=$PWD/bin:$PATH runs 2 review --now $now -k nothing
 has err 'nothing: kubectl kustomize failed'
 runs 2 review -k repo -f repo
 has err '-k and -f: give one of them'
+
+# A folder of which kustomize builds something else than its files hold is named, once for all of them. A Component is built only
+# by others; a list of resources changes nothing; Flux's own Kustomization is another kind.
+mkdir -p overlays/a overlays/b overlays/c overlays/d overlays/e "overlays/f g"
+for folder in overlays/*; do backup a >"$folder/a.yaml"; done
+printf 'resources: [a.yaml]\npatches: [{path: patch.yaml}]\n' | tee overlays/b/kustomization.yml >overlays/c/Kustomization
+printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: velero\npatches: []\n' >"overlays/f g/kustomization.yaml"
+printf 'kind: Component\npatches: [{path: patch.yaml}]\n' >overlays/a/kustomization.yaml
+printf 'apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec: {patches: [{path: a}]}\n' >overlays/d/kustomization.yaml
+printf 'resources: [a.yaml]\npatches: []\n' >overlays/e/kustomization.yaml
+runs 0 review --now $now -R -f overlays
+has err '^not as kustomize builds it: overlays/b and 2 more folders \(its kustomization sets patches\)\. .*: backstop review -k overlays/b$'
+runs 0 review --now $now -f "overlays/f g" -o sarif
+has err '^not as kustomize builds it: "overlays/f g" \(its kustomization sets namespace\)\. .*: backstop review -k "overlays/f g"$'
+for folder in a d e; do
+    runs 0 review --now $now -f overlays/$folder
+    lacks err 'kustomize'
+done
+printf 'patches: [\n' >overlays/e/kustomization.yaml
+runs 0 review --now $now -f overlays/e
+lacks err 'kustomize'
 
 # Options as kubectl takes them: before the command too, with = after a letter, long and short.
 runs 0 --now $now review --filename=repo/a.yaml -o=json

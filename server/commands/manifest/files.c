@@ -1,23 +1,18 @@
-/* Where manifests come from: files, folders, URLs, and what kustomize prints; each read as
- * kubectl reads what -f and -k name. */
+/* Where manifests come from: files, folders, URLs, and what kustomize prints; each read as kubectl reads what -f and -k
+ * name. kustomize itself is in kustomize.c. */
 #include <curl/curl.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "backstop/base.h"
 #include "backstop/kube.h"
 #include "commands/manifest/manifest.h"
-
-extern char **environ;
 
 /* ---- URLs ----------------------------------------------------------------------- */
 
@@ -84,70 +79,6 @@ static bool manifest_fetch_url(struct arena *arena, const char *url, size_t limi
     if (status != 200)
         return error_set(error, 0, "the server answered %ld", status);
     *text = arena_copy(arena, buf_str(&body));
-    return text->ptr || error_set(error, 500, "out of memory");
-}
-
-/* ---- kustomize -------------------------------------------------------------------- */
-
-/* Without a shell: the folder is one argument whatever it is called, and "--" keeps it from
- * being an option. */
-static bool kustomize_start(const char *folder, int output, pid_t *child, struct error *error)
-{
-    char kubectl[] = "kubectl", command[] = "kustomize", end[] = "--";
-    char *path = strdup(folder);
-    char *const argv[] = {kubectl, command, end, path, NULL};
-    posix_spawn_file_actions_t actions;
-    if (!path || posix_spawn_file_actions_init(&actions) != 0) {
-        free(path);
-        return error_set(error, 500, "out of memory");
-    }
-    int failure = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    if (!failure)
-        failure = posix_spawnp(child, kubectl, &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    free(path);
-    if (!failure)
-        return true;
-    char buffer[128];
-    return error_set(error, 0, "-k runs `kubectl kustomize`: %s", strerror_r(failure, buffer, sizeof buffer));
-}
-
-static void kustomize_read(int input, struct buf *output)
-{
-    char block[16 * 1024];
-    ssize_t got;
-    while ((got = read(input, block, sizeof block)) != 0) {
-        if (got < 0 && errno != EINTR)
-            break;
-        if (got > 0)
-            buf_add(output, (struct str){block, (size_t)got}); /* read to the end even when it is too much */
-    }
-}
-
-/* What `kubectl kustomize FOLDER` prints on standard output; its complaints go to ours. */
-static bool manifest_fetch_kustomization(struct arena *arena, const char *folder, size_t limit, struct str *text,
-                                         struct error *error)
-{
-    int ends[2], status = 0;
-    pid_t child = -1;
-    BUF_SCOPED output;
-    buf_init(&output, limit);
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return error_set(error, 500, "no pipe to kubectl kustomize");
-    bool started = kustomize_start(folder, ends[1], &child, error);
-    close(ends[1]);
-    if (started)
-        kustomize_read(ends[0], &output);
-    close(ends[0]);
-    if (!started)
-        return false;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return error_set(error, 0, "kubectl kustomize failed");
-    if (output.failed)
-        return error_set(error, 413, "larger than %zu bytes", limit);
-    *text = arena_copy(arena, buf_str(&output));
     return text->ptr || error_set(error, 500, "out of memory");
 }
 
@@ -383,6 +314,17 @@ static bool folder_read_entry(struct manifest_files *files, const char *folder, 
     return more;
 }
 
+/* What kustomize makes of the folder's files is not what they hold: it is noted, once for each folder. */
+static void files_note_kustomization(struct manifest_files *files, const char *folder)
+{
+    const char *field = files->notes ? kustomization_changes(folder) : NULL;
+    if (!field)
+        return;
+    strlist_add(files->notes, &files->kustomized, arena_copy(files->notes, str_from(folder)));
+    if (!files->kustomize_sets)
+        files->kustomize_sets = field;
+}
+
 static bool files_read_folder(struct manifest_files *files, const char *folder, unsigned depth)
 {
     struct dirent **entries = NULL;
@@ -392,6 +334,7 @@ static bool files_read_folder(struct manifest_files *files, const char *folder, 
         files_refuse(files, folder, depth > DEPTH_LIMIT ? "folders are nested too deep" : "cannot be read");
         return true;
     }
+    files_note_kustomization(files, folder);
     for (int i = 0; i < count; i++) {
         more = more && folder_read_entry(files, folder, entries[i]->d_name, depth);
         free(entries[i]);

@@ -54,13 +54,22 @@ struct manifest_files {
     const char *containing; /* only files that hold this text are read on; NULL: all */
     bool quiet_others;      /* documents that are no Kubernetes objects are nothing to speak of */
     size_t files, objects, lists;
-    size_t others;    /* files of folders that hold no Kubernetes object */
-    size_t templates; /* files of folders that are templates: {{ ... }} */
-    size_t irregular; /* entries of folders that are no files: pipes, sockets, devices */
+    size_t others;              /* files of folders that hold no Kubernetes object */
+    size_t templates;           /* files of folders that are templates: {{ ... }} */
+    size_t irregular;           /* entries of folders that are no files: pipes, sockets, devices */
+    struct arena *notes;        /* owns what is noted of kustomizations; NULL: they are not looked at */
+    struct strlist kustomized;  /* folders of which kustomize builds other objects than their files hold */
+    const char *kustomize_sets; /* the field by which it does so in the first of them; static */
 };
 /* A file; a folder's *.yaml, *.yml and *.json in the order of their names, as kubectl reads it;
  * standard input ("-"); or a URL (http, https). False when the visitor stopped. */
 bool manifests_read(struct manifest_files *files, const char *path) MUST_CHECK;
+/* What `kubectl kustomize FOLDER` prints on standard output; its complaints go to ours. The text is the arena's. */
+bool manifest_fetch_kustomization(struct arena *arena, const char *folder, size_t limit, struct str *text,
+                                  struct error *error) MUST_CHECK;
+/* The field of the folder's kustomization.yaml by which kustomize changes, or adds to, what the folder's files hold (static);
+ * NULL where it has none, or cannot be read. The names of the file are those of kustomize's RecognizedKustomizationFileNames. */
+const char *kustomization_changes(const char *folder);
 /* What `kubectl kustomize FOLDER` prints. False when the visitor stopped. */
 bool manifests_kustomize(struct manifest_files *files, const char *folder) MUST_CHECK;
 

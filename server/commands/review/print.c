@@ -441,3 +441,19 @@ void review_print_passed_over(const struct review_summary *summary, struct buf *
         if (counts[i])
             buf_printf(out, "skipped: %zu %s\n", counts[i], what[i][counts[i] > 1]);
 }
+
+void review_print_kustomized(struct arena *arena, const struct review_summary *summary, struct buf *out)
+{
+    const struct strlist *folders = &summary->kustomized;
+    if (folders->len == 0)
+        return;
+    struct str first = shown(arena, folders->items[0]), more = STR("");
+    if (folders->len > 1)
+        more = arena_printf(arena, " and %zu more folder%s", folders->len - 1, plural_s(folders->len - 1));
+    struct str text =
+        arena_printf(arena,
+                     "not as kustomize builds it: %.*s%.*s (its kustomization sets %s). To review what is "
+                     "built: backstop review -k %.*s\n",
+                     STR_ARG(first), STR_ARG(more), summary->kustomize_sets, STR_ARG(first));
+    program_say(out, text);
+}

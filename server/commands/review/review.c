@@ -167,6 +167,7 @@ static bool print_end(struct review_state *run)
     BUF_SCOPED passed_over;
     buf_init(&passed_over, OUTPUT_LIMIT);
     review_print_passed_over(&run->summary, &passed_over);
+    review_print_kustomized(run->managements.arena, &run->summary, &passed_over);
     (void)fd_write(STDERR_FILENO, buf_str(&passed_over));
     return !out.failed && fd_write(STDOUT_FILENO, buf_str(&out));
 }
@@ -256,7 +257,8 @@ static bool read_inputs(struct review_state *run, char **operands, size_t operan
     const struct review_options *values = run->options;
     struct manifest_files files = {.sink = {review_one, review_report_problem, run, NULL},
                                    .recursive = values->recursive,
-                                   .quiet_others = values->allow_empty};
+                                   .quiet_others = values->allow_empty,
+                                   .notes = run->managements.arena};
     bool more = !values->kustomize || manifests_kustomize(&files, values->kustomize);
     for (size_t i = 0; more && i < values->files.len; i++)
         more = manifests_read(&files, values->files.items[i]);
@@ -265,6 +267,8 @@ static bool read_inputs(struct review_state *run, char **operands, size_t operan
     run->summary.others = files.others;
     run->summary.templates = files.templates;
     run->summary.irregular = files.irregular;
+    run->summary.kustomized = files.kustomized;
+    run->summary.kustomize_sets = files.kustomize_sets;
     return !run->failed;
 }
 

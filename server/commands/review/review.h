@@ -114,6 +114,8 @@ struct review_summary {
     size_t allowed, denied, waits, passed, unreadable; /* waits: denied for now; passed: no rule names them */
     bool missing[FACT_COUNT];                          /* facts that checks lacked */
     size_t others, templates, irregular;               /* files of folders that hold no manifests */
+    struct strlist kustomized;                         /* see struct manifest_files */
+    const char *kustomize_sets;
 };
 void review_print_json(struct arena *arena, const struct review_result *result, struct buf *out);
 void review_print_yaml(struct arena *arena, const struct review_result *result, struct buf *out);
@@ -121,6 +123,8 @@ void review_print_text(struct arena *arena, const struct review_result *result, 
 void review_print_summary(const struct review_summary *summary, struct buf *out);
 /* What folders held besides manifests, a line each. */
 void review_print_passed_over(const struct review_summary *summary, struct buf *out);
+/* The folders that were not reviewed as kustomize builds them, in one line; nothing where there are none. */
+void review_print_kustomized(struct arena *arena, const struct review_summary *summary, struct buf *out);
 /* Text and an attribute in XML and HTML: what they cannot hold is shown as an escape. */
 void xml_write_text(struct buf *out, struct str text);
 void xml_write_attribute(struct buf *out, const char *name, struct str value);
