@@ -165,8 +165,8 @@ static const struct needed_kinds *needed_kinds_of(struct str plural)
         return NULL;
     for (size_t i = 0; i < LENGTH_OF(needed_kinds); i++) {
         const struct needed_kinds *needed = &needed_kinds[i];
-        bool within = needed->group.len && str_ends(plural, needed->group) && plural.len > needed->group.len &&
-                      plural.ptr[plural.len - needed->group.len - 1] == '.';
+        bool within = needed->group.len && plural.len > needed->group.len &&
+                      plural.ptr[plural.len - needed->group.len - 1] == '.' && str_ends(plural, needed->group);
         if (within || (needed->kind.len && str_eq(plural, needed->kind)))
             return needed;
     }
