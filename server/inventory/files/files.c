@@ -12,7 +12,8 @@
 enum { POLL_SECONDS = 30, EVIDENCE_LIMIT = 64 << 20 };
 
 struct inventory_files {
-    pthread_mutex_t lock; /* everything below but `current`, which has its own */
+    struct facts_source source; /* first: it is what facts_from_files hands out */
+    pthread_mutex_t lock;       /* everything below but `current`, which has its own */
     struct shared_slot current;
     struct sources *sources;
     struct simulation simulation;
@@ -289,14 +290,9 @@ size_t inventory_files_problems(const struct inventory_files *files)
 
 /* Files behind the interface that serve holds: what they say is always fresh. */
 
-struct file_source {
-    struct facts_source source;
-    struct inventory_files *files;
-};
-
 static struct inventory_files *files_of(struct facts_source *self)
 {
-    return ((struct file_source *)self)->files;
+    return (struct inventory_files *)self;
 }
 
 static const struct inventory *file_source_get(struct facts_source *self, int64_t now)
@@ -373,7 +369,6 @@ static void file_source_reload(struct facts_source *self)
 static void close_files(struct facts_source *self)
 {
     inventory_files_close(files_of(self));
-    free(self);
 }
 
 static const struct facts_source_table table = {
@@ -390,13 +385,9 @@ static const struct facts_source_table table = {
 
 struct facts_source *facts_from_files(const struct inventory_files_options *options, struct error *error)
 {
-    struct file_source *source = calloc(1, sizeof *source);
-    if (!source)
-        return error_null(error, 500, "out of memory");
-    source->source.table = &table;
-    source->files = inventory_files_open(options, error);
-    if (source->files)
-        return &source->source;
-    free(source);
-    return NULL;
+    struct inventory_files *files = inventory_files_open(options, error);
+    if (!files)
+        return NULL;
+    files->source.table = &table;
+    return &files->source;
 }
