@@ -6,6 +6,7 @@
 #include "backstop/grammar.h"
 #include "backstop/telemetry.h"
 #include "commands/facts_open.h"
+#include "commands/manifest/manifest.h"
 
 #define PATIENCE_NS (3 * NS_PER_SECOND)
 enum { TIMEOUT_DEFAULT = 30, POLL_MS = 20, TEXT_LIMIT = 1024 * 1024 };
@@ -61,11 +62,12 @@ static void file_problem(void *context, const char *path, int64_t line, const ch
 {
     const struct file_reading *reading = context;
     struct arena *arena = reading->facts->moment;
-    struct str text = line >= 0 ? arena_printf(arena, "%s:%lld: %s", path ? path : "", (long long)line, reason)
-                                : arena_printf(arena, "%s%s%s", path ? path : "", path ? ": " : "", reason);
+    BUF_SCOPED problem;
+    buf_init(&problem, MANIFEST_PROBLEM_LIMIT);
+    manifest_problem_write(path, line, reason, &problem);
     if (reading->command)
-        command_fail(reading->command, "%.*s", STR_ARG(text));
-    strlist_add(arena, &reading->facts->problems, text);
+        command_fail(reading->command, "%.*s", STR_ARG(buf_str(&problem)));
+    strlist_add(arena, &reading->facts->problems, arena_copy(arena, buf_str(&problem)));
 }
 
 /* A file that is bad is left out: what a command then says of the rest could be wrong. */

@@ -91,18 +91,14 @@ struct audit_run {
 static void audit_tell_problem(void *context, const char *source, int64_t line, const char *reason)
 {
     struct audit_run *run = context;
-    char where[32] = "";
-    if (source && line >= 0)
-        snprintf(where, sizeof where, ":%lld", (long long)line);
-    command_fail(run->command, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
-    review_print_junit_problem(source ? source : "", where, reason, &run->cases);
+    BUF_SCOPED problem;
+    buf_init(&problem, MANIFEST_PROBLEM_LIMIT);
+    manifest_problem_write(source, line, reason, &problem);
+    command_fail(run->command, "%.*s", STR_ARG(buf_str(&problem)));
+    review_print_junit_problem(source, buf_str(&problem), &run->cases);
     run->summary.unreadable++;
-    if (!run->reports)
-        return;
-    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
-    struct str problem =
-        !arena ? STR("") : arena_printf(arena, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
-    run->failed |= !audit_report_add_problem(run->reports, problem, run->options->now);
+    if (run->reports)
+        run->failed |= !audit_report_add_problem(run->reports, buf_str(&problem), run->options->now);
 }
 
 /* After each object: a big cluster's output goes out as it comes, and memory stays small. */

@@ -1,6 +1,5 @@
 /* What an audit reads, and how it judges an object that is there already as if it were created
  * now. */
-#include <stdio.h>
 
 #include "backstop/api.h"
 #include "backstop/kube.h"
@@ -246,12 +245,11 @@ struct rows {
 static void keep_problem(void *context, const char *source, int64_t line, const char *reason)
 {
     struct rows *rows = context;
-    char where[32] = "";
-    if (source && line >= 0)
-        snprintf(where, sizeof where, ":%lld", (long long)line);
+    BUF_SCOPED problem;
+    buf_init(&problem, MANIFEST_PROBLEM_LIMIT);
+    manifest_problem_write(source, line, reason, &problem);
     if (rows->audit->problem.len == 0)
-        rows->audit->problem =
-            arena_printf(rows->arena, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
+        rows->audit->problem = arena_copy(rows->arena, buf_str(&problem));
 }
 
 /* Objects that would be denied are kept apart from those with warnings, so that many of the

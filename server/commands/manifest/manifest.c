@@ -76,6 +76,15 @@ struct manifest_reading {
     struct manifest_found *found;
 };
 
+void manifest_problem_write(const char *source, int64_t line, const char *reason, struct buf *out)
+{
+    if (source)
+        buf_puts(out, source);
+    if (source && line >= 0)
+        buf_printf(out, ":%lld", (long long)line);
+    buf_printf(out, "%s%s", source ? ": " : "", reason);
+}
+
 static void reading_refuse(struct manifest_reading *reading, int64_t line, const char *reason)
 {
     reading->found->problems++;

@@ -31,6 +31,9 @@ unsigned manifest_line(struct arena *arena, struct manifest *manifest, struct st
 typedef bool manifest_visit_fn(void *context, struct manifest *manifest);
 /* A file, a document or an item that cannot be read: line -1 when none is known. */
 typedef void manifest_problem_fn(void *context, const char *source, int64_t line, const char *reason);
+/* As it is reported: "source:line: reason", as far as these are known. */
+enum { MANIFEST_PROBLEM_LIMIT = 64 * 1024 };
+void manifest_problem_write(const char *source, int64_t line, const char *reason, struct buf *out);
 struct manifest_sink {
     manifest_visit_fn *visit;
     manifest_problem_fn *problem;

@@ -83,15 +83,12 @@ void review_print_junit(struct arena *arena, const struct review_result *result,
     buf_puts(out, "  </testcase>\n");
 }
 
-void review_print_junit_problem(const char *source, const char *where, const char *reason, struct buf *out)
+void review_print_junit_problem(const char *source, struct str problem, struct buf *out)
 {
-    BUF_SCOPED message;
-    buf_init(&message, 65536);
-    buf_printf(&message, "%s%s%s%s", source, where, *source ? ": " : "", reason);
     buf_puts(out, "  <testcase classname=\"input\"");
-    xml_write_attribute(out, "name", str_from(*source ? source : reason));
+    xml_write_attribute(out, "name", source ? str_from(source) : problem);
     buf_puts(out, ">\n    <error");
-    xml_write_attribute(out, "message", buf_str(&message));
+    xml_write_attribute(out, "message", problem);
     buf_puts(out, "/>\n  </testcase>\n");
 }
 

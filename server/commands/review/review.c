@@ -1,7 +1,6 @@
 /* `backstop review`: options, exit code and order of an offline review. What a document meets is in run.c, what is
  * known of the cluster in facts.c. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -118,14 +117,14 @@ static bool asks_cluster(const struct review_options *values)
 static void review_report_problem(void *context, const char *source, int64_t line, const char *reason)
 {
     struct review_state *run = context;
-    char where[32] = "";
-    if (source && line >= 0)
-        snprintf(where, sizeof where, ":%lld", (long long)line);
-    command_fail(run->command, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
+    BUF_SCOPED problem;
+    buf_init(&problem, MANIFEST_PROBLEM_LIMIT);
+    manifest_problem_write(source, line, reason, &problem);
+    command_fail(run->command, "%.*s", STR_ARG(buf_str(&problem)));
     if (run->format == FORMAT_SARIF)
         review_print_sarif_problem(source ? source : "", line, reason, &run->cases);
     else
-        review_print_junit_problem(source ? source : "", where, reason, &run->cases);
+        review_print_junit_problem(source, buf_str(&problem), &run->cases);
     run->summary.unreadable++;
 }
 

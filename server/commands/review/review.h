@@ -130,7 +130,8 @@ void xml_write_text(struct buf *out, struct str text);
 void xml_write_attribute(struct buf *out, const char *name, struct str value);
 /* One <testcase> each; review_junit_document wraps them all. */
 void review_print_junit(struct arena *arena, const struct review_result *result, struct buf *out);
-void review_print_junit_problem(const char *source, const char *where, const char *reason, struct buf *out);
+/* `source`: NULL where the problem is of no file. */
+void review_print_junit_problem(const char *source, struct str problem, struct buf *out);
 /* Results as they come; review_sarif_document wraps them all. */
 void review_print_sarif(struct arena *arena, const struct review_result *result, struct buf *out);
 void review_print_sarif_problem(const char *source, int64_t line, const char *reason, struct buf *out);
