@@ -69,49 +69,50 @@ typedef void facts_report_fn(void *context, const char *name, enum facts_sync sy
 
 /* A source is one of the two below; all of it is safe from any thread. Snapshots
  * are held for the caller and released with snapshot_release. */
-struct facts_source {
-    const struct facts_source_table *table;
+struct snapshot_source {
+    const struct snapshot_source_table *table;
 };
-struct facts_source_table {
+struct snapshot_source_table {
     bool waits; /* live and create may take seconds */
-    const struct inventory *(*get)(struct facts_source *self, int64_t now);
-    const struct inventory *(*live)(struct facts_source *self, const struct facts_wanted *wanted, int64_t now,
+    const struct inventory *(*get)(struct snapshot_source *self, int64_t now);
+    const struct inventory *(*live)(struct snapshot_source *self, const struct facts_wanted *wanted, int64_t now,
                                     struct error *error);
-    bool (*create)(struct facts_source *self, struct json_object *object, int64_t now, struct error *error);
-    bool (*reserve)(struct facts_source *self, const struct inventory *base, struct str backup, int64_t now,
+    bool (*create)(struct snapshot_source *self, struct json_object *object, int64_t now, struct error *error);
+    bool (*reserve)(struct snapshot_source *self, const struct inventory *base, struct str backup, int64_t now,
                     struct error *error);
-    void (*report)(struct facts_source *self, facts_report_fn *report, void *context);
-    bool (*ready)(struct facts_source *self);
-    size_t (*problems)(struct facts_source *self);
-    void (*reload)(struct facts_source *self); /* NULL: what it says is always fresh */
-    void (*close)(struct facts_source *self);
+    void (*report)(struct snapshot_source *self, facts_report_fn *report, void *context);
+    bool (*ready)(struct snapshot_source *self);
+    size_t (*problems)(struct snapshot_source *self);
+    void (*reload)(struct snapshot_source *self); /* NULL: what it says is always fresh */
+    void (*close)(struct snapshot_source *self);
 };
 /* The snapshot as of `now`; NULL when out of memory. */
-const struct inventory *facts_get(struct facts_source *source, int64_t now) MUST_CHECK;
+const struct inventory *facts_get(struct snapshot_source *source, int64_t now) MUST_CHECK;
 /* The same with what is wanted read anew. NULL with error->code 503 when it cannot
  * be, in at most 7 seconds; the message names what was asked and who refused. */
-const struct inventory *facts_live(struct facts_source *source, const struct facts_wanted *wanted, int64_t now,
+const struct inventory *facts_live(struct snapshot_source *source, const struct facts_wanted *wanted, int64_t now,
                                    struct error *error) MUST_CHECK;
 /* Carries out an effect. A name that exists already is success. */
-bool facts_create(struct facts_source *source, struct json_object *object, int64_t now, struct error *error) MUST_CHECK;
+bool facts_create(struct snapshot_source *source, struct json_object *object, int64_t now,
+                  struct error *error) MUST_CHECK;
 /* The middle of the protocol in docs/deletions.md ("Two at the same moment"): read with
  * reservations wanted, decide, reserve, answer.
  * Has every replica know that the deletion of this Backup is admitted, before it is. `base`: the
  * snapshot that the decision rests on, for which reservations were wanted. False with code 409
  * when another deletion was admitted since it was read: read and decide again; 429 when there are
  * too many; 503 when it could not be written. Takes at most 3 seconds. */
-bool facts_reserve(struct facts_source *source, const struct inventory *base, struct str backup, int64_t now,
+bool facts_reserve(struct snapshot_source *source, const struct inventory *base, struct str backup, int64_t now,
                    struct error *error) MUST_CHECK;
-void facts_report(struct facts_source *source, facts_report_fn *report, void *context);
+void facts_report(struct snapshot_source *source, facts_report_fn *report, void *context);
 /* Every list that decisions need has come once, or its CRD is not installed. */
-bool facts_ready(struct facts_source *source);
-size_t facts_problems(struct facts_source *source); /* files that are bad, kinds that cannot be read, right now */
-void facts_reload(struct facts_source *source);     /* reads changed files now, without waiting for a notice */
-bool facts_wait(const struct facts_source *source); /* live and create may take seconds */
-void facts_close(struct facts_source *source);      /* NULL is fine */
+bool facts_ready(struct snapshot_source *source);
+size_t facts_problems(struct snapshot_source *source); /* files that are bad, kinds that cannot be read, right now */
+void facts_reload(struct snapshot_source *source);     /* reads changed files now, without waiting for a notice */
+bool facts_wait(const struct snapshot_source *source); /* live and create may take seconds */
+void facts_close(struct snapshot_source *source);      /* NULL is fine */
 
 /* Facts from files, through inventory_files_*. */
-struct facts_source *facts_from_files(const struct inventory_files_options *options, struct error *error) MUST_CHECK;
+struct snapshot_source *facts_from_files(const struct inventory_files_options *options, struct error *error) MUST_CHECK;
 
 struct facts_cluster_options {
     struct kube_options access; /* its time limit is of one list; 0: the default */
@@ -123,7 +124,7 @@ struct facts_cluster_options {
 /* Facts from the cluster: lists and watches every kind that a policy reads, kept up
  * from then on. Fails only for a configuration that cannot be read: an API server
  * that does not answer is waited for. */
-struct facts_source *facts_from_cluster(const struct facts_cluster_options *options, struct error *error) MUST_CHECK;
-const char *facts_cluster_server(const struct facts_source *source); /* https://10.0.0.1:443 */
+struct snapshot_source *facts_from_cluster(const struct facts_cluster_options *options, struct error *error) MUST_CHECK;
+const char *facts_cluster_server(const struct snapshot_source *source); /* https://10.0.0.1:443 */
 
 #endif

@@ -49,7 +49,7 @@ struct facts_options {
 
 /* The facts of one moment. */
 struct facts {
-    struct facts_source *source;
+    struct snapshot_source *source;
     const struct inventory *inventory; /* held */
     bool cluster;
     struct str from;              /* "https://10.0.0.1:443", or the paths of files */

@@ -292,7 +292,7 @@ static bool is_recent(const struct status_view *view, const struct backup *backu
 }
 
 /* All pasts lie in one array, a stretch for each source. */
-static bool make_room(struct status_view *view)
+static bool status_place_pasts(struct status_view *view)
 {
     size_t all = 0;
     for (size_t i = 0; i <= view->source_count; i++)
@@ -316,7 +316,7 @@ bool status_remember(struct status_view *view)
     for (size_t i = 0; sources && i < all; i++)
         if (is_recent(view, inventory->backups[i]))
             view->sources[sources[i] = source_of(view, inventory->backups[i])].past_total++;
-    if (!sources || !make_room(view))
+    if (!sources || !status_place_pasts(view))
         return false;
     for (size_t i = 0; i < all; i++) {
         const struct backup *backup = inventory->backups[i];

@@ -41,7 +41,7 @@ static const char settings_text[] = "apiVersion: backstop.k0rdent.mirantis.com/v
                                     "schedules: {minimumInterval: 30m}\nupgrade: {maxBackupAge: 2h}\n"
                                     "restores: {injectReleaseModifier: true}\n";
 
-static struct facts_source *open_facts(struct error *error)
+static struct snapshot_source *open_facts(struct error *error)
 {
     const struct inventory_files_options options = {.paths = facts_files,
                                                     .path_count = facts_count,
@@ -152,7 +152,7 @@ static void torture_request(struct service *service, const char *name, const str
 
 /* ---- opening ------------------------------------------------------------------------- */
 
-static size_t objects_of(struct facts_source *facts)
+static size_t objects_of(struct snapshot_source *facts)
 {
     const struct inventory *inventory = facts_get(facts, NOW);
     size_t objects = 0;
@@ -166,7 +166,7 @@ static size_t objects_of(struct facts_source *facts)
 static bool opens_whole(size_t whole, bool *refused)
 {
     struct error error = {.message = ""};
-    struct facts_source *facts = open_facts(&error);
+    struct snapshot_source *facts = open_facts(&error);
     atomic_store(&torture->countdown, 0);
     *refused = !facts;
     bool good = facts ? objects_of(facts) == whole || facts_problems(facts) > 0 : error.message[0] != '\0';
@@ -178,7 +178,7 @@ static void torture_facts(int64_t stride)
 {
     struct tally tally = {0};
     struct error error;
-    struct facts_source *facts = open_facts(&error);
+    struct snapshot_source *facts = open_facts(&error);
     size_t whole = objects_of(facts);
     facts_close(facts);
     int64_t made = atomic_load(&torture->made);

@@ -65,7 +65,7 @@ static void test_arbitration(void)
     struct error error = {0};
     const struct inventory_files_options options = {.system_namespace = STR("kcm-system"), .simulate_seconds = -1};
     const struct facts_wanted wanted = {.reservations = true};
-    struct facts_source *source = facts_from_files(&options, &error);
+    struct snapshot_source *source = facts_from_files(&options, &error);
     CU_ASSERT_FATAL(source != NULL);
     const struct inventory *one = facts_live(source, &wanted, NOW, &error);
     const struct inventory *two = facts_live(source, &wanted, NOW, &error);

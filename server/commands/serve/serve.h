@@ -30,7 +30,7 @@ void settings_source_close(struct settings_source *source);
 
 struct service {
     struct settings_source settings;
-    struct facts_source *facts; /* NULL: no facts */
+    struct snapshot_source *facts; /* NULL: no facts */
     struct certificates *certificates;
     struct certificates_service tls_service;
     struct kube_client *certificates_kube; /* managed only */

@@ -7,13 +7,13 @@
 /* A list of a full page may take its time; what a review waits for may not. */
 enum { LIST_SECONDS = 30, LIVE_SECONDS = 3, NAMES_LIMIT = 64 * 1024 };
 
-static const struct inventory *cluster_snapshot(struct facts_source *self, int64_t now)
+static const struct inventory *cluster_snapshot(struct snapshot_source *self, int64_t now)
 {
     (void)now;
     return snapshot_current(&((struct cluster *)self)->current);
 }
 
-static void close_cluster(struct facts_source *self)
+static void close_cluster(struct snapshot_source *self)
 {
     struct cluster *cluster = (struct cluster *)self;
     ask_stop(cluster);
@@ -32,7 +32,7 @@ static void close_cluster(struct facts_source *self)
     free(cluster);
 }
 
-static const struct facts_source_table table = {
+static const struct snapshot_source_table table = {
     .waits = true,
     .get = cluster_snapshot,
     .live = cluster_live,
@@ -84,7 +84,7 @@ static void add_feeds(struct cluster *cluster, enum fact fact)
         add_feed(cluster, fact, *names);
 }
 
-struct facts_source *facts_from_cluster(const struct facts_cluster_options *options, struct error *error)
+struct snapshot_source *facts_from_cluster(const struct facts_cluster_options *options, struct error *error)
 {
     struct cluster *cluster = calloc(1, sizeof *cluster);
     if (!cluster)
@@ -104,7 +104,7 @@ struct facts_source *facts_from_cluster(const struct facts_cluster_options *opti
     return NULL;
 }
 
-const char *facts_cluster_server(const struct facts_source *source)
+const char *facts_cluster_server(const struct snapshot_source *source)
 {
     return kube_server(((const struct cluster *)source)->client);
 }

@@ -32,7 +32,7 @@ struct cluster_asker {
 };
 
 struct cluster {
-    struct facts_source source;
+    struct snapshot_source source;
     struct kube_client *client; /* of the lists and watches */
     struct kube_client *live;   /* of what is read for a review, with a short timeout */
     struct str ns;
@@ -76,24 +76,24 @@ void compose_soon(struct cluster *cluster); /* the lock is held */
 bool cluster_knows(const struct cluster *cluster, enum fact fact);
 
 /* ---- what is read for one review, and what is created ------ */
-const struct inventory *cluster_live(struct facts_source *self, const struct facts_wanted *wanted, int64_t now,
+const struct inventory *cluster_live(struct snapshot_source *self, const struct facts_wanted *wanted, int64_t now,
                                      struct error *error);
-bool cluster_create(struct facts_source *self, struct json_object *object, int64_t now, struct error *error);
+bool cluster_create(struct snapshot_source *self, struct json_object *object, int64_t now, struct error *error);
 
 /* ---- evidence ----------------------------------------------------- */
 
 /* ---- reservations -------------------------------------------------- */
 /* Fills the reading, if only with why it could not be read; false when out of memory. */
-bool cluster_reserve(struct facts_source *self, const struct inventory *base, struct str backup, int64_t now,
+bool cluster_reserve(struct snapshot_source *self, const struct inventory *base, struct str backup, int64_t now,
                      struct error *error);
 
 /* ---- which version Velero's server is, asked of itself ---------------- */
 bool ask_start(struct cluster *cluster, struct error *error);
 void ask_stop(struct cluster *cluster);
 
-void cluster_report(struct facts_source *self, facts_report_fn *say, void *context);
-bool cluster_ready(struct facts_source *self);
-size_t cluster_problems(struct facts_source *self);
+void cluster_report(struct snapshot_source *self, facts_report_fn *say, void *context);
+bool cluster_ready(struct snapshot_source *self);
+size_t cluster_problems(struct snapshot_source *self);
 /* Takes a reflector's news and logs what is worth a line; the lock is held. */
 void cluster_state(struct feed *feed, enum kube_sync state, const char *reason);
 

@@ -104,7 +104,7 @@ static bool is_lost(int code)
     return code == 409 || code == 422; /* a JSON Patch whose test fails is 422 */
 }
 
-bool cluster_reserve(struct facts_source *self, const struct inventory *base, struct str backup, int64_t now,
+bool cluster_reserve(struct snapshot_source *self, const struct inventory *base, struct str backup, int64_t now,
                      struct error *error)
 {
     struct cluster *cluster = (struct cluster *)self;
@@ -398,7 +398,7 @@ static const struct inventory *live_snapshot(const struct live_reading *reading,
 
 /* Any failure is 503: the policy then says what it could not check, and never decides on half of
  * it. */
-const struct inventory *cluster_live(struct facts_source *self, const struct facts_wanted *wanted, int64_t now,
+const struct inventory *cluster_live(struct snapshot_source *self, const struct facts_wanted *wanted, int64_t now,
                                      struct error *error)
 {
     ARENA_SCOPED arena = arena_new(READ_LIMIT);
@@ -461,7 +461,7 @@ static bool create_now(struct cluster *cluster, struct arena *arena, const struc
     return false;
 }
 
-bool cluster_create(struct facts_source *self, struct json_object *object, int64_t now, struct error *error)
+bool cluster_create(struct snapshot_source *self, struct json_object *object, int64_t now, struct error *error)
 {
     (void)now;
     ARENA_SCOPED arena = arena_new(READ_LIMIT);

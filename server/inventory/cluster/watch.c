@@ -362,7 +362,7 @@ static const struct feed *worst_feed(const struct cluster *cluster, enum fact fa
     return worst;
 }
 
-void cluster_report(struct facts_source *self, facts_report_fn *say, void *context)
+void cluster_report(struct snapshot_source *self, facts_report_fn *say, void *context)
 {
     struct cluster *cluster = (struct cluster *)self;
     BUF_SCOPED line;
@@ -401,7 +401,7 @@ static bool feed_ready(const struct feed *feed)
 
 /* A kind whose CRD is not installed does not hold readiness up: on a fresh cluster in a disaster
  * k0rdent's are missing, and Velero's must be reviewed. */
-bool cluster_ready(struct facts_source *self)
+bool cluster_ready(struct snapshot_source *self)
 {
     struct cluster *cluster = (struct cluster *)self;
     bool ready = true;
@@ -412,7 +412,7 @@ bool cluster_ready(struct facts_source *self)
     return ready;
 }
 
-size_t cluster_problems(struct facts_source *self)
+size_t cluster_problems(struct snapshot_source *self)
 {
     struct cluster *cluster = (struct cluster *)self;
     size_t problems = 0;

@@ -12,8 +12,8 @@
 enum { POLL_SECONDS = 30, EVIDENCE_LIMIT = 64 << 20 };
 
 struct inventory_files {
-    struct facts_source source; /* first: it is what facts_from_files hands out */
-    pthread_mutex_t lock;       /* everything below but `current`, which has its own */
+    struct snapshot_source source; /* first: it is what facts_from_files hands out */
+    pthread_mutex_t lock;          /* everything below but `current`, which has its own */
     struct shared_slot current;
     struct sources *sources;
     struct simulation simulation;
@@ -290,17 +290,17 @@ size_t inventory_files_problems(const struct inventory_files *files)
 
 /* Files behind the interface that serve holds: what they say is always fresh. */
 
-static struct inventory_files *files_of(struct facts_source *self)
+static struct inventory_files *files_of(struct snapshot_source *self)
 {
     return (struct inventory_files *)self;
 }
 
-static const struct inventory *file_source_get(struct facts_source *self, int64_t now)
+static const struct inventory *file_source_get(struct snapshot_source *self, int64_t now)
 {
     return inventory_files_get(files_of(self), now);
 }
 
-static const struct inventory *file_source_live(struct facts_source *self, const struct facts_wanted *wanted,
+static const struct inventory *file_source_live(struct snapshot_source *self, const struct facts_wanted *wanted,
                                                 int64_t now, struct error *error)
 {
     struct inventory_files *files = files_of(self);
@@ -319,18 +319,19 @@ static const struct inventory *file_source_live(struct facts_source *self, const
     return fresh;
 }
 
-static bool file_source_create(struct facts_source *self, struct json_object *object, int64_t now, struct error *error)
+static bool file_source_create(struct snapshot_source *self, struct json_object *object, int64_t now,
+                               struct error *error)
 {
     return inventory_files_create(files_of(self), object, now, error);
 }
 
-static size_t file_source_problems(struct facts_source *self)
+static size_t file_source_problems(struct snapshot_source *self)
 {
     return inventory_files_problems(files_of(self));
 }
 
-static bool file_source_reserve(struct facts_source *self, const struct inventory *base, struct str backup, int64_t now,
-                                struct error *error)
+static bool file_source_reserve(struct snapshot_source *self, const struct inventory *base, struct str backup,
+                                int64_t now, struct error *error)
 {
     struct inventory_files *files = files_of(self);
     const struct evidence_reading *reading = inventory_evidence(base, STR(RESERVATIONS));
@@ -343,7 +344,7 @@ static bool file_source_reserve(struct facts_source *self, const struct inventor
     return reserved;
 }
 
-static void file_source_report(struct facts_source *self, facts_report_fn *say, void *context)
+static void file_source_report(struct snapshot_source *self, facts_report_fn *say, void *context)
 {
     char reason[128] = "";
     size_t bad = file_source_problems(self);
@@ -355,23 +356,23 @@ static void file_source_report(struct facts_source *self, facts_report_fn *say, 
 
 /* What has a last good state is told, not failed: a typo in a file must not stop the
  * webhook that guards the cluster. */
-static bool file_source_ready(struct facts_source *self)
+static bool file_source_ready(struct snapshot_source *self)
 {
     (void)self;
     return true;
 }
 
-static void file_source_reload(struct facts_source *self)
+static void file_source_reload(struct snapshot_source *self)
 {
     inventory_files_reload(files_of(self));
 }
 
-static void close_files(struct facts_source *self)
+static void close_files(struct snapshot_source *self)
 {
     inventory_files_close(files_of(self));
 }
 
-static const struct facts_source_table table = {
+static const struct snapshot_source_table table = {
     .get = file_source_get,
     .live = file_source_live,
     .create = file_source_create,
@@ -383,7 +384,7 @@ static const struct facts_source_table table = {
     .close = close_files,
 };
 
-struct facts_source *facts_from_files(const struct inventory_files_options *options, struct error *error)
+struct snapshot_source *facts_from_files(const struct inventory_files_options *options, struct error *error)
 {
     struct inventory_files *files = inventory_files_open(options, error);
     if (!files)

@@ -314,55 +314,55 @@ void facts_want(struct arena *arena, struct facts_wanted *wanted, enum fact fact
         wanted->refs[wanted->len++] = (struct facts_ref){fact, ns, name};
 }
 
-const struct inventory *facts_get(struct facts_source *source, int64_t now)
+const struct inventory *facts_get(struct snapshot_source *source, int64_t now)
 {
     return source->table->get(source, now);
 }
 
-const struct inventory *facts_live(struct facts_source *source, const struct facts_wanted *wanted, int64_t now,
+const struct inventory *facts_live(struct snapshot_source *source, const struct facts_wanted *wanted, int64_t now,
                                    struct error *error)
 {
     return source->table->live(source, wanted, now, error);
 }
 
-bool facts_create(struct facts_source *source, struct json_object *object, int64_t now, struct error *error)
+bool facts_create(struct snapshot_source *source, struct json_object *object, int64_t now, struct error *error)
 {
     return source->table->create(source, object, now, error);
 }
 
-bool facts_reserve(struct facts_source *source, const struct inventory *base, struct str backup, int64_t now,
+bool facts_reserve(struct snapshot_source *source, const struct inventory *base, struct str backup, int64_t now,
                    struct error *error)
 {
     return source->table->reserve(source, base, backup, now, error);
 }
 
-void facts_report(struct facts_source *source, facts_report_fn *report, void *context)
+void facts_report(struct snapshot_source *source, facts_report_fn *report, void *context)
 {
     source->table->report(source, report, context);
 }
 
-bool facts_ready(struct facts_source *source)
+bool facts_ready(struct snapshot_source *source)
 {
     return source->table->ready(source);
 }
 
-size_t facts_problems(struct facts_source *source)
+size_t facts_problems(struct snapshot_source *source)
 {
     return source->table->problems(source);
 }
 
-void facts_reload(struct facts_source *source)
+void facts_reload(struct snapshot_source *source)
 {
     if (source->table->reload)
         source->table->reload(source);
 }
 
-bool facts_wait(const struct facts_source *source)
+bool facts_wait(const struct snapshot_source *source)
 {
     return source->table->waits;
 }
 
-void facts_close(struct facts_source *source)
+void facts_close(struct snapshot_source *source)
 {
     if (source)
         source->table->close(source);

@@ -256,12 +256,12 @@ static void backup_spec_check_snapshots(const struct backup_spec *view)
                                "%s: not checked, because the VolumeSnapshotLocations are not known", s.field);
         return;
     }
-    for (size_t i = 0; i < s.named.len && !said_enough(view->decision); i++)
+    for (size_t i = 0; i < s.named.len && !decision_is_full(view->decision); i++)
         if (!inventory_snapshot_location(inventory, view->ns, s.named.items[i]))
             deny_missing(&s, s.named.items[i]);
     if (s.named.len && snapshots_off(view))
         decision_warn(view->decision, "%s: ignored, because snapshotVolumes is false", s.field);
-    for (size_t i = 0; i < inventory->count[FACT_SNAPSHOT_LOCATIONS] && !said_enough(view->decision); i++) {
+    for (size_t i = 0; i < inventory->count[FACT_SNAPSHOT_LOCATIONS] && !decision_is_full(view->decision); i++) {
         struct str provider = inventory->snapshot_locations[i]->provider;
         if (!is_here(&s, i) || strlist_has(&providers, provider))
             continue;
@@ -318,14 +318,14 @@ static void check_hooks(const struct backup_spec *view)
     struct json_object *resources = json_path(view->spec, "hooks.resources");
     if (!backup_spec_asks(view, "hooks"))
         return;
-    for (size_t i = 0; i < json_len(resources) && !said_enough(view->decision); i++) {
+    for (size_t i = 0; i < json_len(resources) && !decision_is_full(view->decision); i++) {
         struct json_object *resource = json_item(resources, i);
         struct str at = arena_printf(arena, "%s.hooks.resources[%zu]", view->at, i);
         check_selector(view->decision, arena_printf(arena, "%.*s.labelSelector", STR_ARG(at)),
                        json_get(resource, "labelSelector"));
         for (size_t l = 0; l < LENGTH_OF(lists); l++) {
             struct json_object *hooks = json_get(resource, lists[l]);
-            for (size_t h = 0; h < json_len(hooks) && !said_enough(view->decision); h++)
+            for (size_t h = 0; h < json_len(hooks) && !decision_is_full(view->decision); h++)
                 backup_spec_check_hook(view, arena_printf(arena, "%.*s.%s[%zu]", STR_ARG(at), lists[l], h),
                                        json_item(hooks, h));
         }
@@ -394,7 +394,7 @@ void backup_spec_check(const struct backup_spec *view)
         {
             size_t at = i++;
             (void)none;
-            if (selector_is_empty(selector) && !said_enough(view->decision))
+            if (selector_is_empty(selector) && !decision_is_full(view->decision))
                 deny_empty_selector(view, arena_printf(view->arena, "%s.orLabelSelectors[%zu]", view->at, at),
                                     "this item; without orLabelSelectors everything is backed up");
         }

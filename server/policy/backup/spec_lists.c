@@ -85,7 +85,7 @@ static void check_wildcards(const struct backup_spec *view, const char *field, c
     static const char refused[] = "|()!{},";
     const struct version_fact velero = inventory_velero_version(view->inventory, view->settings);
     bool expands = product_version_has(&velero.version, VELERO_NAMESPACE_PATTERNS) != ANSWER_NO;
-    for (size_t i = 0; i < list->len && !said_enough(view->decision); i++) {
+    for (size_t i = 0; i < list->len && !decision_is_full(view->decision); i++) {
         struct str item = list->items[i], quoted = arena_quote(view->arena, item);
         bool bad = false;
         for (size_t c = 0; c < item.len; c++)
@@ -124,7 +124,7 @@ static void check_patterns_expanded(const struct backup_spec *view, const char *
 {
     struct version_fact velero = inventory_velero_version(view->inventory, view->settings);
     enum version_answer expands = product_version_has(&velero.version, VELERO_NAMESPACE_PATTERNS);
-    for (size_t i = 0; i < list->len && expands != ANSWER_YES && !said_enough(view->decision); i++) {
+    for (size_t i = 0; i < list->len && expands != ANSWER_YES && !decision_is_full(view->decision); i++) {
         struct str quoted = arena_quote(view->arena, list->items[i]);
         if (str_is(list->items[i], "*") || !glob_has_wildcard(list->items[i]))
             continue;

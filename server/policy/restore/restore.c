@@ -117,7 +117,7 @@ static void check_init(const struct restore_view *view, struct str at, struct js
     struct json_object *containers = json_get(hook, "initContainers");
     if (json_len(containers) == 0)
         decision_warn(view->decision, "%.*s has no initContainers: the hook does nothing", STR_ARG(at));
-    for (size_t i = 0; i < json_len(containers) && !said_enough(view->decision); i++)
+    for (size_t i = 0; i < json_len(containers) && !decision_is_full(view->decision); i++)
         check_init_container(view, arena_printf(arena, "%.*s.initContainers[%zu]", STR_ARG(at), i),
                              json_item(containers, i));
     check_duration(view->decision, arena_printf(arena, "%.*s.timeout", STR_ARG(at)), json_get(hook, "timeout"));
@@ -148,7 +148,7 @@ static void check_resource(const struct restore_view *view, struct str at, struc
     if (json_get(resource, "labelSelector"))
         check_selector(view->decision, arena_printf(arena, "%.*s.labelSelector", STR_ARG(at)),
                        json_get(resource, "labelSelector"));
-    for (size_t i = 0; i < json_len(hooks) && !said_enough(view->decision); i++)
+    for (size_t i = 0; i < json_len(hooks) && !decision_is_full(view->decision); i++)
         restore_check_hook(view, arena_printf(arena, "%.*s.postHooks[%zu]", STR_ARG(at), i), json_item(hooks, i));
 }
 
@@ -161,7 +161,7 @@ static void restore_check_hooks(const struct restore_view *view)
     json_walk_each(resources, none, resource)
     {
         (void)none;
-        if (said_enough(view->decision))
+        if (decision_is_full(view->decision))
             return;
         check_resource(view, arena_printf(view->arena, "spec.hooks.resources[%zu]", i++), resource);
     }
@@ -196,7 +196,7 @@ static void check_non_restorable(const struct restore_view *view)
         decision_invalid(view->decision, "spec.includedResources", "%.*s: Velero never restores %s from the list",
                          STR_ARG(strlist_quoted(view->arena, &refused)),
                          refused.len > 1 ? "these; remove them" : "this; remove it");
-    for (size_t i = 0; i < ignored.len && !said_enough(view->decision); i++)
+    for (size_t i = 0; i < ignored.len && !decision_is_full(view->decision); i++)
         if (!strlist_has(&refused, ignored.items[i]))
             decision_warn(view->decision, "includedResources: Velero never restores %.*s",
                           STR_ARG(arena_quote(view->arena, ignored.items[i])));

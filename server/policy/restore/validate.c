@@ -116,17 +116,17 @@ void restore_check_namespaces(const struct restore_view *view)
         return;
     json_walk_each(mapping, source, target)
     {
-        if (!said_enough(view->decision))
+        if (!decision_is_full(view->decision))
             check_mapping_source(view, in, out, str_from(source), json_str(target));
     }
     if (!view->backup)
         return;
-    for (size_t i = 0; i < in->len && !said_enough(view->decision); i++)
+    for (size_t i = 0; i < in->len && !decision_is_full(view->decision); i++)
         check_one(view, "spec.includedNamespaces", in->items[i]);
     json_walk_each(mapping, from, to)
     {
         (void)to;
-        if (!said_enough(view->decision))
+        if (!decision_is_full(view->decision))
             check_one(view, "spec.namespaceMapping", str_from(from));
     }
 }
@@ -175,7 +175,7 @@ static void check_mapping(const struct restore_view *view)
     {
         struct str from = str_from(key), to = json_str(value), quoted = {NULL, 0};
         bool good = name_is_dns_label(to), home = str_eq(from, view->settings->system_namespace);
-        if (said_enough(view->decision))
+        if (decision_is_full(view->decision))
             return;
         if (!good || home)
             quoted = arena_quote(view->arena, from);

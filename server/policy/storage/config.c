@@ -157,7 +157,7 @@ static void check_keys(const struct location_edit *edit, const struct provider *
         bool found = false;
         for (size_t i = 0; i < count; i++)
             found = found || str_eq(name, known[i]);
-        if (said_enough(edit->decision))
+        if (decision_is_full(edit->decision))
             return;
         if (!found && provider->takes_any) {
             struct str near = str_nearest(name, known, count);
@@ -183,7 +183,7 @@ static void check_blanks(const struct location_edit *edit, struct json_object *c
     json_foreach(config, key, value)
     {
         struct str text = json_str(value), trimmed = str_trim(text);
-        if (said_enough(edit->decision))
+        if (decision_is_full(edit->decision))
             return;
         if (trimmed.len < text.len &&
             (location_is_url(text) || !location_is_url(trimmed))) /* else told as no address */

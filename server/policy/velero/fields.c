@@ -66,7 +66,7 @@ void warn_list_overlap(struct decision *decision, const struct list_pair *pair)
 {
     if (pair->included.len > OVERLAP_MAX || pair->excluded.len > OVERLAP_MAX)
         return;
-    for (size_t i = 0; i < pair->included.len && !said_enough(decision); i++)
+    for (size_t i = 0; i < pair->included.len && !decision_is_full(decision); i++)
         for (size_t e = 0; e < pair->excluded.len; e++) {
             struct str in = pair->included.items[i], out = pair->excluded.items[e];
             if (!str_eq(in, out) && !str_is(in, "*") && resource_name_same(in, out))
@@ -106,21 +106,21 @@ static void check_pattern(struct decision *decision, const char *field, struct s
 
 void check_resource_patterns(struct decision *decision, const char *field, const struct resource_names *names)
 {
-    for (size_t i = 0; i < names->len && !said_enough(decision); i++)
+    for (size_t i = 0; i < names->len && !decision_is_full(decision); i++)
         if (!names->items[i].kind) /* a name that is known is no pattern */
             check_pattern(decision, field, names->items[i].text, PATTERN_RESOURCES);
 }
 
 void check_namespace_patterns(struct decision *decision, const char *field, const struct strlist *list)
 {
-    for (size_t i = 0; i < list->len && !said_enough(decision); i++)
+    for (size_t i = 0; i < list->len && !decision_is_full(decision); i++)
         check_pattern(decision, field, list->items[i], PATTERN_NAMESPACES);
 }
 
 /* Per review, over all fields: an answer with more is not read to its end. */
 enum { ENOUGH = 20 };
 
-bool said_enough(const struct decision *decision)
+bool decision_is_full(const struct decision *decision)
 {
     return decision->causes.len >= ENOUGH || decision->warnings.len >= ENOUGH;
 }
@@ -200,7 +200,7 @@ static void check_selector_members(struct decision *decision, const char *field,
     json_foreach(selector, key, value)
     {
         (void)value;
-        if (!said_enough(decision) && !str_is(str_from(key), "matchLabels") &&
+        if (!decision_is_full(decision) && !str_is(str_from(key), "matchLabels") &&
             !str_is(str_from(key), "matchExpressions"))
             decision_invalid(decision, field, "%.*s belongs below matchLabels or matchExpressions, not beside them",
                              STR_ARG(arena_quote(decision->arena, str_from(key))));
@@ -239,7 +239,7 @@ void check_selectors(struct decision *decision, struct str at, struct json_objec
     json_walk_each(any, none, selector)
     {
         (void)none;
-        if (said_enough(decision))
+        if (decision_is_full(decision))
             return;
         check_selector(decision, arena_printf(arena, "%.*s[%zu]", STR_ARG(field), i++), selector);
     }
@@ -475,7 +475,7 @@ static void resource_warn_unknown(struct decision *decision, const char *verb, s
 void warn_unresolvable(struct decision *decision, const char *verb, const struct resource_names *names,
                        bool clean_cluster)
 {
-    for (size_t i = 0; i < names->len && i < NAMES_CHECKED && !said_enough(decision); i++) {
+    for (size_t i = 0; i < names->len && i < NAMES_CHECKED && !decision_is_full(decision); i++) {
         const struct resource_name *name = &names->items[i];
         if (name->text.len == 0 || name->wildcard || str_contains(name->text, STR("/"))) /* "/" is denied */
             continue;

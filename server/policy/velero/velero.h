@@ -9,9 +9,9 @@
 /* Checks of what Velero's specs have in common: Restore, Backup, Schedule.template
  * and BackupStorageLocation. A field is named by its path ("spec.template.ttl"). */
 
-/* There is so much wrong already that more would not be read, and telling it all would
- * take long: loops over what a user sent end here. */
-bool said_enough(const struct decision *decision);
+/* So much is wrong already that more would not be read, and reporting it all would take long: loops over what a
+ * user sent end here. */
+bool decision_is_full(const struct decision *decision);
 /* The strings of a list; false when it is there and no list of strings. */
 bool read_strings(struct arena *arena, struct json_object *array, struct strlist *list);
 /* Lists are compared item by item: one that no person writes is denied unread. */
