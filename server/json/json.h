@@ -29,6 +29,9 @@ static inline const char *scan_indent_end(const char *at, const char *end)
         if (other)
             return at + __builtin_ctz(other);
     }
+#else
+    while (at < end && *at == ' ')
+        at++;
 #endif
     return at;
 }
