@@ -37,7 +37,7 @@ static int version_moved(struct str then, struct str now)
     return x < 0 || y < 0 ? 0 : (y > x) - (y < x);
 }
 
-/* A rollback brings an older release back on purpose, where k0rdent is: release.c looks after that. */
+/* Where k0rdent is installed, a rollback restores a backup of an older release on purpose: release.c checks that. */
 static void passport_check_kcm(const struct restore_view *view)
 {
     const struct version_fact now = inventory_kcm_version(view->inventory, view->settings, view->arena);
@@ -53,6 +53,20 @@ static void passport_check_kcm(const struct restore_view *view)
         "then upgrade",
         STR_ARG(arena_quote(view->arena, view->backup->meta.name)), STR_ARG(version), order > 0 ? "newer" : "older",
         STR_ARG(passport_quote(view, now.version.text)), STR_ARG(version));
+}
+
+/* Velero reads the backups of older releases; it promises nothing of newer ones. */
+static void passport_check_velero(const struct restore_view *view)
+{
+    const struct version_fact now = inventory_velero_version(view->inventory, view->settings);
+    struct str then = backup_recorded(view->backup, ANNOTATION_VELERO_VERSION);
+    if (version_moved(then, now.version.text) < 0)
+        decision_caution(
+            view->decision,
+            "backup %.*s was made by Velero %.*s, but the older %.*s runs here and may not read all of it. "
+            "Upgrade Velero before you restore",
+            STR_ARG(arena_quote(view->arena, view->backup->meta.name)), STR_ARG(passport_quote(view, then)),
+            STR_ARG(passport_quote(view, now.version.text)));
 }
 
 /* Velero restores an object in the API version that it was backed up in, and no other. */
@@ -74,8 +88,8 @@ static void passport_check_kubernetes(const struct restore_view *view)
                   : "See kubernetes.io/docs/reference/using-api/deprecation-guide");
 }
 
-/* The uid of the namespace kube-system stands for the cluster: another one was made anew, which
- * is what a disaster restore is for, or is another cluster altogether. */
+/* The uid of the namespace kube-system stands for the cluster: with another uid this is a
+ * rebuilt cluster, which is what a disaster restore is for, or another cluster altogether. */
 static void passport_check_cluster(const struct restore_view *view)
 {
     const struct cluster_identity *here = inventory_cluster_identity(view->inventory);
@@ -110,11 +124,11 @@ static bool restore_list_has(const struct restore_view *view, const struct resou
     return resource_names_have(names, &name) || restore_names_match(view, names, plural);
 }
 
-static bool leaves_out_crds(const struct restore_view *view)
+/* includeClusterResources: false, which does so too, has a warning of its own (validate.c). */
+static bool restore_leaves_out_crds(const struct restore_view *view)
 {
     return restore_list_has(view, &view->excluded_names, STR(CRDS)) ||
            (view->included.len && !restore_list_has(view, &view->included_names, STR(CRDS)));
-    /* includeClusterResources: false has a warning of its own (validate.c) */
 }
 
 /* A table of provider exclusions may name such a kind: then that is meant. */
@@ -202,48 +216,43 @@ static void restore_check_kcm_webhook(const struct restore_view *view)
                      STR_ARG(words_name(view->arena, management->meta.name)));
 }
 
+/* CRDs come with the backup, and a kind without one is skipped. k0rdent's own are there where it is installed. */
+static void passport_check_crds(const struct restore_view *view)
+{
+    struct str providers = backup_recorded(view->backup, ANNOTATION_PROVIDERS);
+    struct str version = backup_recorded(view->backup, ANNOTATION_KCM_VERSION);
+    /* Velero's are there at any rate: where none is found, nobody has looked. */
+    bool known = view->inventory->known[FACT_CUSTOM_RESOURCES] && view->inventory->count[FACT_CUSTOM_RESOURCES] > 0;
+    if (known && !inventory_custom_resource(view->inventory, STR(K0RDENT_CRD)))
+        decision_caution(view->decision,
+                         "k0rdent is not installed in this cluster (CRD " K0RDENT_CRD
+                         " is missing), so nothing would manage what is restored. Install k0rdent%s%.*s first",
+                         version.len ? " " : "", STR_ARG(version.len ? passport_quote(view, version) : version));
+    if (view->included.len == 0 && restore_leaves_out_crds(view))
+        decision_caution(
+            view->decision,
+            "this Restore leaves out CustomResourceDefinitions: objects of kinds that are not installed here "
+            "are skipped (the backup's providers are %.*s). Remove that filter",
+            STR_ARG(providers.len ? passport_quote(view, providers) : STR("not known")));
+}
+
 void restore_check_passport(const struct restore_view *view)
 {
     if (!view->backup)
         return;
     enum backup_kind kind = view->backup->identity.kind;
+    bool live = inventory_management(view->inventory) != NULL;
     if (backup_is_by_kcm(view->backup)) {
         passport_check_cluster(view);
         passport_check_kcm(view);
-        /* Velero reads the backups of older releases; it promises nothing of newer ones. */
-        const struct version_fact now = inventory_velero_version(view->inventory, view->settings);
-        struct str then = backup_recorded(view->backup, ANNOTATION_VELERO_VERSION);
-        if (version_moved(then, now.version.text) < 0)
-            decision_caution(
-                view->decision,
-                "backup %.*s was made by Velero %.*s, but the older %.*s runs here and may not read all of it. "
-                "Upgrade Velero before you restore",
-                STR_ARG(arena_quote(view->arena, view->backup->meta.name)), STR_ARG(passport_quote(view, then)),
-                STR_ARG(passport_quote(view, now.version.text)));
+        passport_check_velero(view);
         passport_check_kubernetes(view);
-        /* CRDs come with the backup, and a kind without one is skipped. k0rdent's own are there where it is installed. */
-        struct str providers = backup_recorded(view->backup, ANNOTATION_PROVIDERS);
-        /* Velero's are there at any rate: where none is found, nobody has looked. */
-        bool known = view->inventory->known[FACT_CUSTOM_RESOURCES] && view->inventory->count[FACT_CUSTOM_RESOURCES] > 0;
-        struct str version = backup_recorded(view->backup, ANNOTATION_KCM_VERSION);
-        version = version.len ? passport_quote(view, version) : version;
-        if (!inventory_management(view->inventory)) { /* into a live cluster one may leave out what is there */
+        if (!live) { /* into a live cluster one may leave out what is there */
             restore_check_needed_kinds(view);
             restore_check_needed_namespace(view);
         }
-        if (!restore_is_regional(view) && !inventory_management(view->inventory)) {
-            if (known && !inventory_custom_resource(view->inventory, STR(K0RDENT_CRD)))
-                decision_caution(view->decision,
-                                 "k0rdent is not installed in this cluster (CRD " K0RDENT_CRD
-                                 " is missing), so nothing would manage what is restored. Install k0rdent%s%.*s first",
-                                 version.len ? " " : "", STR_ARG(version));
-            if (view->included.len == 0 && leaves_out_crds(view))
-                decision_caution(
-                    view->decision,
-                    "this Restore leaves out CustomResourceDefinitions: objects of kinds that are not installed here "
-                    "are skipped (the backup's providers are %.*s). Remove that filter",
-                    STR_ARG(providers.len ? passport_quote(view, providers) : STR("not known")));
-        }
+        if (!live && !restore_is_regional(view))
+            passport_check_crds(view);
     }
     if (kind == BACKUP_MANAGEMENT || kind == BACKUP_HANDMADE)
         restore_check_kcm_webhook(view);
