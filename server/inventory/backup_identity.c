@@ -10,7 +10,7 @@
 #include "backstop/grammar.h"
 #include "inventory/inventory.h"
 
-static bool is_k0rdent(struct str key)
+static bool label_is_k0rdent(struct str key)
 {
     return str_starts(key, STR("k0rdent.mirantis.com/"));
 }
@@ -19,7 +19,7 @@ typedef bool selector_fn(void *context, struct str key, struct str value); /* fa
 
 /* Only requirements that name something: In and Exists. NotIn and DoesNotExist say what is left
  * out. */
-static bool walk_expression(struct json_object *expression, selector_fn *visit, void *context)
+static bool selector_walk_expression(struct json_object *expression, selector_fn *visit, void *context)
 {
     struct str key = json_get_str(expression, "key"), operation = json_get_str(expression, "operator");
     if (str_is(operation, "Exists"))
@@ -35,7 +35,7 @@ static bool walk_expression(struct json_object *expression, selector_fn *visit, 
     return true;
 }
 
-static bool walk_selector(struct json_object *selector, selector_fn *visit, void *context)
+static bool selector_walk(struct json_object *selector, selector_fn *visit, void *context)
 {
     struct json_object *labels = json_get(selector, "matchLabels");
     if (json_object_is_type(labels, json_type_object)) {
@@ -48,29 +48,29 @@ static bool walk_selector(struct json_object *selector, selector_fn *visit, void
     json_walk_each(json_get(selector, "matchExpressions"), none, expression)
     {
         (void)none;
-        if (!walk_expression(expression, visit, context))
+        if (!selector_walk_expression(expression, visit, context))
             return false;
     }
     return true;
 }
 
-static void walk_selectors(struct json_object *spec, selector_fn *visit, void *context)
+static void selectors_walk(struct json_object *spec, selector_fn *visit, void *context)
 {
-    if (!walk_selector(json_get(spec, "labelSelector"), visit, context))
+    if (!selector_walk(json_get(spec, "labelSelector"), visit, context))
         return;
     json_walk_each(json_get(spec, "orLabelSelectors"), none, selector)
     {
         (void)none;
-        if (!walk_selector(selector, visit, context))
+        if (!selector_walk(selector, visit, context))
             return;
     }
 }
 
-static bool note_k0rdent(void *context, struct str key, struct str value)
+static bool selector_note_k0rdent(void *context, struct str key, struct str value)
 {
     (void)value;
     bool *found = context;
-    *found = is_k0rdent(key);
+    *found = label_is_k0rdent(key);
     return !*found;
 }
 
@@ -81,7 +81,7 @@ static bool labels_name_k0rdent(struct json_object *labels)
     json_walk_each(labels, key, value)
     {
         (void)value;
-        if (is_k0rdent(str_from(key)))
+        if (label_is_k0rdent(str_from(key)))
             return true;
     }
     return false;
@@ -92,13 +92,13 @@ struct provider_walk {
     struct strlist *providers;
 };
 
-static bool note_provider(void *context, struct str key, struct str value)
+static bool selector_note_provider(void *context, struct str key, struct str value)
 {
     struct provider_walk *walk = context;
     struct strlist *list = walk->providers;
     if (!str_is(key, LABEL_PROVIDER) || !value.len || str_is(value, "cluster-api") || strlist_has(list, value))
         return true;
-    value = arena_copy(walk->scratch, value); /* a walk keeps nothing */
+    value = arena_copy(walk->scratch, value); /* the tree does not outlive the walk */
     strlist_add(walk->scratch, list, value);
     if (arena_failed(walk->scratch))
         return false;
@@ -112,13 +112,13 @@ static bool note_provider(void *context, struct str key, struct str value)
 void selectors_providers(struct arena *scratch, struct json_object *backup_spec, struct strlist *providers)
 {
     struct provider_walk walk = {scratch, providers};
-    walk_selectors(backup_spec, note_provider, &walk);
+    selectors_walk(backup_spec, selector_note_provider, &walk);
 }
 
 #define RESOURCE_CLUSTERS "clusters.cluster.x-k8s.io"
 #define COMPONENT_KCM "kcm"
 
-static bool list_holds(struct json_object *list, struct str text)
+static bool identity_list_holds(struct json_object *list, struct str text)
 {
     if (!json_object_is_type(list, json_type_array))
         return false;
@@ -131,7 +131,7 @@ static bool list_holds(struct json_object *list, struct str text)
     return false;
 }
 
-static bool selects_kcm(struct json_object *spec)
+static bool identity_selects_kcm(struct json_object *spec)
 {
     json_walk_each(json_get(spec, "orLabelSelectors"), none, selector)
     {
@@ -141,6 +141,8 @@ static bool selects_kcm(struct json_object *spec)
     }
     return false;
 }
+
+/* ---- what a management cluster needs of its backup ------------------------------- */
 
 static const struct needed_kinds needed_kinds[] = {
     {STR_INIT("secrets"),
@@ -187,10 +189,13 @@ const struct needed_kinds *needed_kinds_excluded(struct arena *arena, const stru
     return NULL;
 }
 
+/* ---- the marks ------------------------------------------------------------------- */
+
+/* Patterns that one Backup may cost: a list of more is taken for one that leaves out too much. */
 enum { PATTERNS_MAX = 100, SCRATCH = 1024 * 1024 };
 
 /* By name or, since Velero 1.18, by pattern. */
-static bool excludes_namespace(struct json_object *excluded, struct str ns)
+static bool identity_excludes_namespace(struct json_object *excluded, struct str ns)
 {
     ARENA_SCOPED scratch = NULL;
     size_t patterns = 0;
@@ -198,7 +203,7 @@ static bool excludes_namespace(struct json_object *excluded, struct str ns)
         struct str item = json_str(json_item(excluded, i));
         bool pattern = glob_has_wildcard(item);
         if (pattern && (patterns++ >= PATTERNS_MAX || (!scratch && !(scratch = arena_new(SCRATCH)))))
-            return true; /* nobody has looked */
+            return true; /* unknown, so not proved to be whole */
         if (pattern ? glob_match(scratch, item, ns, 0) : str_eq(item, ns))
             return true;
     }
@@ -206,14 +211,14 @@ static bool excludes_namespace(struct json_object *excluded, struct str ns)
 }
 
 /* Velero adds items of its own (volumesnapshots...), and none that a management cluster is restored for. */
-static bool excludes_needed(struct json_object *excluded)
+static bool identity_excludes_needed(struct json_object *excluded)
 {
     ARENA_SCOPED scratch = NULL;
     size_t patterns = 0;
     for (size_t i = 0; i < json_len(excluded); i++) {
         struct resource_name item = resource_name_read(json_str(json_item(excluded, i)));
         if (item.wildcard && (patterns++ >= PATTERNS_MAX || (!scratch && !(scratch = arena_new(SCRATCH)))))
-            return true; /* nobody has looked */
+            return true; /* unknown, so not proved to be whole */
         if (needed_kinds_excluded(scratch, &item))
             return true;
     }
@@ -222,19 +227,20 @@ static bool excludes_needed(struct json_object *excluded)
 
 /* What kcm never asks for, and what would leave the Management, its namespace or what it needs out. Velero
  * itself appends to excludedNamespaces and excludedResources, so those may hold more. */
-static bool is_narrowed(struct str own_namespace, struct json_object *spec)
+static bool identity_is_narrowed(struct str own_namespace, struct json_object *spec)
 {
     static const char *const lists[] = {"includedResources", "includedClusterScopedResources",
                                         "includedNamespaceScopedResources"};
     struct json_object *cluster = json_get(spec, "includeClusterResources"), *excluded;
     for (size_t i = 0; i < LENGTH_OF(lists); i++)
-        if (json_len(json_get(spec, lists[i])) > 0 && !list_holds(json_get(spec, lists[i]), STR("*")))
+        if (json_len(json_get(spec, lists[i])) > 0 && !identity_list_holds(json_get(spec, lists[i]), STR("*")))
             return true;
     if (json_object_is_type(cluster, json_type_boolean) && !json_object_get_boolean(cluster))
         return true;
     excluded = json_get(spec, "excludedNamespaces");
-    return json_get(spec, "labelSelector") || list_holds(excluded, STR("*")) ||
-           excludes_needed(json_get(spec, "excludedResources")) || excludes_namespace(excluded, own_namespace);
+    return json_get(spec, "labelSelector") || identity_list_holds(excluded, STR("*")) ||
+           identity_excludes_needed(json_get(spec, "excludedResources")) ||
+           identity_excludes_namespace(excluded, own_namespace);
 }
 
 enum backup_kind backup_kots_kind(struct json_object *annotations)
@@ -251,13 +257,13 @@ struct backup_identity backup_identify(struct json_object *metadata, struct json
 {
     struct json_object *labels = json_get(metadata, "labels"), *namespaces = json_get(spec, "includedNamespaces");
     unsigned marks = 0;
-    if (selects_kcm(spec))
+    if (identity_selects_kcm(spec))
         marks |= BACKUP_SELECTS_KCM;
-    if (json_len(namespaces) == 1 && list_holds(namespaces, STR("*")))
+    if (json_len(namespaces) == 1 && identity_list_holds(namespaces, STR("*")))
         marks |= BACKUP_ALL_NAMESPACES;
-    if (list_holds(json_get(spec, "excludedResources"), STR(RESOURCE_CLUSTERS)))
+    if (identity_list_holds(json_get(spec, "excludedResources"), STR(RESOURCE_CLUSTERS)))
         marks |= BACKUP_LEAVES_CLUSTERS;
-    if (!is_narrowed(json_get_str(metadata, "namespace"), spec))
+    if (!identity_is_narrowed(json_get_str(metadata, "namespace"), spec))
         marks |= BACKUP_NOT_NARROWED;
     if (json_get_str(labels, LABEL_MANAGEMENT_BACKUP).len)
         marks |= BACKUP_FROM_SCHEDULE;
@@ -267,7 +273,7 @@ struct backup_identity backup_identify(struct json_object *metadata, struct json
         !json_object_get_boolean(json_get(spec, "includeClusterResources")))
         marks |= BACKUP_EXCLUDES_A_NAMESPACE;
     bool found = false;
-    walk_selectors(spec, note_k0rdent, &found);
+    selectors_walk(spec, selector_note_k0rdent, &found);
     if (found || labels_name_k0rdent(labels))
         marks |= BACKUP_NAMES_K0RDENT;
     struct backup_identity identity = {BACKUP_OTHER, marks};
@@ -324,7 +330,7 @@ bool backup_status_by_velero(struct arena *arena, const struct backup *backup, c
 }
 
 /* What is missing of kcm's marks, said of the Backup: "spec.excludedResources lacks ...". */
-static struct str missing_marks(struct arena *arena, unsigned marks)
+static struct str identity_missing_marks(struct arena *arena, unsigned marks)
 {
     static const struct {
         unsigned mark;
@@ -351,7 +357,8 @@ struct str backup_identity_reason(struct arena *arena, struct backup_identity id
     case BACKUP_REGIONAL:
         return STR("labelled with a region");
     case BACKUP_HANDMADE:
-        return arena_printf(arena, "created by hand, not by kcm (%.*s)", STR_ARG(missing_marks(arena, identity.marks)));
+        return arena_printf(arena, "created by hand, not by kcm (%.*s)",
+                            STR_ARG(identity_missing_marks(arena, identity.marks)));
     case BACKUP_KOTS_FULL:
         return STR("a full KOTS snapshot");
     case BACKUP_KOTS_PARTIAL:

@@ -9,7 +9,7 @@
 #include "json/yaml.h"
 
 /* A key inside brackets, [0] or [a.b/c], or up to the next dot or bracket. */
-static bool next_part(struct str *field, struct str *part)
+static bool yaml_next_part(struct str *field, struct str *part)
 {
     if (field->len > 0 && *field->ptr == '.')
         *field = str_slice(*field, 1, field->len);
@@ -29,7 +29,7 @@ static const struct yaml_node *yaml_alias_target(const struct yaml_node *node)
     return node && node->kind == NODE_ALIAS ? node->target : node;
 }
 
-static const struct yaml_node *find_item(const struct yaml_node *list, struct str part)
+static const struct yaml_node *yaml_find_item(const struct yaml_node *list, struct str part)
 {
     int64_t index;
     if (!str_to_int64(part, &index))
@@ -41,23 +41,23 @@ static const struct yaml_node *find_item(const struct yaml_node *list, struct st
 }
 
 /* The key of a member; the last one, since that is the one that counts. */
-static const struct yaml_node *find_key(const struct yaml_node *mapping, struct str part, unsigned merges);
+static const struct yaml_node *yaml_find_key(const struct yaml_node *mapping, struct str part, unsigned merges);
 
-static const struct yaml_node *find_merged(const struct yaml_node *value, struct str part, unsigned merges)
+static const struct yaml_node *yaml_find_merged(const struct yaml_node *value, struct str part, unsigned merges)
 {
     const struct yaml_node *target = yaml_alias_target(value), *found = NULL;
     if (target->kind == NODE_MAPPING)
-        return find_key(target, part, merges + 1);
+        return yaml_find_key(target, part, merges + 1);
     for (const struct yaml_node *item = target->first; item && !found; item = item->next)
         if (yaml_alias_target(item)->kind == NODE_MAPPING)
-            found = find_key(yaml_alias_target(item), part, merges + 1);
+            found = yaml_find_key(yaml_alias_target(item), part, merges + 1);
     return found;
 }
 
 enum { MERGES_MAX = 8 };
 
 /* MERGES_MAX: merge keys may point in circles through aliases. No person nests them so deeply. */
-static const struct yaml_node *find_key(const struct yaml_node *mapping, struct str part, unsigned merges)
+static const struct yaml_node *yaml_find_key(const struct yaml_node *mapping, struct str part, unsigned merges)
 {
     const struct yaml_node *found = NULL;
     if (merges > MERGES_MAX)
@@ -65,7 +65,7 @@ static const struct yaml_node *find_key(const struct yaml_node *mapping, struct 
     for (const struct yaml_node *key = mapping->first; key; key = key->next->next) {
         const struct yaml_node *hit = NULL;
         if (yaml_is_merge(key))
-            hit = find_merged(key->next, part, merges);
+            hit = yaml_find_merged(key->next, part, merges);
         else if (str_eq(yaml_alias_target(key)->value, part))
             hit = key;
         if (hit)
@@ -76,7 +76,7 @@ static const struct yaml_node *find_key(const struct yaml_node *mapping, struct 
 
 /* Scalars have their own line; a list or a mapping has its key's, since that is
  * the line a reader looks for. */
-static unsigned line_below(const struct yaml_node *key)
+static unsigned yaml_line_below(const struct yaml_node *key)
 {
     return key->next->kind == NODE_SCALAR ? key->next->line : key->line;
 }
@@ -88,14 +88,14 @@ unsigned yaml_line(const struct yaml_document *document, struct str field)
     const struct yaml_node *node = yaml_alias_target(document->lines);
     unsigned line = document->line;
     struct str part;
-    while (node && next_part(&field, &part)) {
+    while (node && yaml_next_part(&field, &part)) {
         const struct yaml_node *found = NULL;
         if (node->kind == NODE_SEQUENCE) {
-            found = find_item(node, part);
+            found = yaml_find_item(node, part);
             line = found ? found->line : line;
         } else if (node->kind == NODE_MAPPING) {
-            const struct yaml_node *key = find_key(node, part, 0);
-            line = key ? line_below(key) : line;
+            const struct yaml_node *key = yaml_find_key(node, part, 0);
+            line = key ? yaml_line_below(key) : line;
             found = key ? key->next : NULL;
         }
         node = yaml_alias_target(found);
@@ -151,7 +151,8 @@ static void lines_key(struct lines_reader *reader, struct str key, unsigned line
     reader->open[reader->depth - 1].has_key = true;
 }
 
-/* Like line_below: a member that holds more has its key's line. `beside`: so has a text that is not there at all. */
+/* As yaml_line_below: a member that holds a list or a mapping has its key's line; with `beside` so has any, also one whose
+ * value is not there at all. */
 static bool lines_value(struct lines_reader *reader, unsigned line, bool beside)
 {
     struct yaml_place place = {.line = line, .next = (unsigned)lines_count(reader) + 1};
@@ -186,9 +187,9 @@ static void lines_close(struct lines_reader *reader)
         ((struct yaml_place *)(void *)reader->places.data)[place - 1].next = (unsigned)lines_count(reader);
 }
 
-/* ---- of JSON */
+/* ---- without nodes, of JSON ------------------------------------------------------ */
 
-/* The line of a place behind the last one that was asked for. */
+/* The line of a place at or behind the last one that was asked for, so that each line break is counted once. */
 static unsigned lines_count_to(const char **counted, unsigned *line, const char *at)
 {
     for (const char *newline; (newline = memchr(*counted, '\n', (size_t)(at - *counted))); *counted = newline + 1)
@@ -240,7 +241,7 @@ static bool lines_read_json(struct lines_reader *reader, struct arena *arena, st
     return true;
 }
 
-/* ---- of YAML */
+/* ---- without nodes, of YAML ------------------------------------------------------ */
 
 /* A text that is not there has no place of its own: libyaml gives it that of the next token. */
 static bool lines_take_scalar(struct lines_reader *reader, const yaml_event_t *event, unsigned line)
@@ -328,7 +329,7 @@ unsigned yaml_lines_find(const struct yaml_lines *lines, struct str field)
     unsigned line = lines->line;
     size_t from = 0, to = lines->len;
     struct str part;
-    while (next_part(&field, &part)) {
+    while (yaml_next_part(&field, &part)) {
         const struct yaml_place *found = lines_look_for(lines, from, to, part);
         if (!found)
             break;

@@ -19,10 +19,10 @@ enum {
     KEEPALIVE_SECONDS = 10,
     UNACKNOWLEDGED_SECONDS = 30,
     SILENT_SECONDS = 10,
-    STREAM_CALM_MS = 50, /* after so long a silence what comes next comes alone */
-    STREAM_PAUSE_MS = 10,
-    STREAM_LENT_MS = 1000, /* libcurl looks at its own clocks so often */
-    STREAM_HALF_MS = 1000  /* cancelling is noticed so soon */
+    STREAM_CALM_MS = 50,   /* after a longer silence the next event most likely comes alone: libcurl waits for more */
+    STREAM_PAUSE_MS = 10,  /* between two reads of what has come */
+    STREAM_LENT_MS = 1000, /* the longest without libcurl, which must check its own time limits */
+    STREAM_HALF_MS = 1000  /* the longest wait for the rest of an event before cancelling is looked at */
 };
 
 struct exchange {
@@ -34,7 +34,7 @@ struct exchange {
     bool ended_by_stream, never_answered;
     struct kube_sockets sockets;
     struct kube_chunks chunks; /* of a stream */
-    bool framed, chunked;      /* known whether; it is */
+    bool framed, chunked;      /* framed: its headers were read; chunked: they say that it comes in chunks */
     const char *problem;       /* that libcurl does not know of */
 };
 
@@ -134,10 +134,12 @@ static bool exchange_is_nested(const struct kube_config *config)
     return nested;
 }
 
-/* After what libcurl has read for itself, of which it has nothing left: less than its buffer holds. */
+/* Called with the last of what libcurl has read itself: a block of less than its buffer leaves nothing in it. False: the
+ * exchange is over. */
 static bool exchange_read_on(struct exchange *exchange, size_t read, int64_t since_ns)
 {
     struct kube_source source;
+    /* Each of these makes libcurl go on by itself: nothing is lost but time. */
     if (since_ns > STREAM_CALM_MS * NS_PER_MS || read >= CURL_MAX_WRITE_SIZE || !exchange->chunked ||
         !kube_chunks_between(&exchange->chunks) || !exchange_succeeds(exchange) ||
         exchange_is_nested(&exchange->client->config) ||
@@ -170,7 +172,7 @@ static size_t exchange_receive(char *bytes, size_t size, size_t count, void *con
 }
 
 /* The blank line after the headers of a success: a stream is open. */
-static size_t receive_header(char *bytes, size_t size, size_t count, void *context)
+static size_t exchange_receive_header(char *bytes, size_t size, size_t count, void *context)
 {
     struct exchange *exchange = context;
     struct str line = str_trim((struct str){bytes, size * count});
@@ -181,7 +183,7 @@ static size_t receive_header(char *bytes, size_t size, size_t count, void *conte
 
 /* A watch lasts for minutes, but its headers come at once: without them it is no watch, and
  * what is known may be out of date. */
-static bool is_silent(const struct exchange *exchange)
+static bool exchange_is_silent(const struct exchange *exchange)
 {
     long status = 0;
     curl_easy_getinfo(exchange->connection, CURLINFO_RESPONSE_CODE, &status);
@@ -195,15 +197,15 @@ static int exchange_progress(void *context, curl_off_t a, curl_off_t b, curl_off
 {
     (void)a, (void)b, (void)c, (void)d;
     struct exchange *exchange = context;
-    exchange->never_answered |= is_silent(exchange);
+    exchange->never_answered |= exchange_is_silent(exchange);
     if (exchange->never_answered)
         return 1;
     return kube_call_given_up(exchange->client, exchange->call);
 }
 
-/* A host or a network that is gone is noticed in half a minute, not after the kernel's
- * quarter of an hour: a watch has nothing to send. */
-static int give_up_early(void *context, curl_socket_t socket, curlsocktype purpose)
+/* Of each socket that libcurl opens. A host or a network that is gone is noticed in half a minute, not after the kernel's
+ * quarter of an hour: a watch has nothing to send. And a stream may be read from it (kube_source_open). */
+static int exchange_use_socket(void *context, curl_socket_t socket, curlsocktype purpose)
 {
     struct exchange *exchange = context;
     (void)purpose;
@@ -326,8 +328,8 @@ static bool add_header(struct arena *arena, struct curl_slist **headers, const c
 }
 
 /* All of them or none: without its impersonation a request would be somebody else's. */
-static bool headers_of(struct arena *arena, const struct kube_call *call, const struct kube_config *config,
-                       struct str token, struct curl_slist **headers, struct error *error)
+static bool exchange_headers(struct arena *arena, const struct kube_call *call, const struct kube_config *config,
+                             struct str token, struct curl_slist **headers, struct error *error)
 {
     const struct {
         const char *name, *scheme;
@@ -370,11 +372,11 @@ static void set_request(struct exchange *exchange, CURL *connection, const struc
     curl_easy_setopt(connection, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(connection, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_SECONDS);
     curl_easy_setopt(connection, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_SECONDS);
-    curl_easy_setopt(connection, CURLOPT_SOCKOPTFUNCTION, give_up_early);
+    curl_easy_setopt(connection, CURLOPT_SOCKOPTFUNCTION, exchange_use_socket);
     curl_easy_setopt(connection, CURLOPT_SOCKOPTDATA, exchange);
     curl_easy_setopt(connection, CURLOPT_WRITEFUNCTION, exchange_receive);
     curl_easy_setopt(connection, CURLOPT_WRITEDATA, exchange);
-    curl_easy_setopt(connection, CURLOPT_HEADERFUNCTION, receive_header);
+    curl_easy_setopt(connection, CURLOPT_HEADERFUNCTION, exchange_receive_header);
     curl_easy_setopt(connection, CURLOPT_HEADERDATA, exchange);
     curl_easy_setopt(connection, CURLOPT_XFERINFOFUNCTION, exchange_progress);
     curl_easy_setopt(connection, CURLOPT_XFERINFODATA, exchange);
@@ -404,7 +406,7 @@ static bool exchange_perform(struct kube_client *client, struct exchange *exchan
     struct str url = arena_printf(arena, "%.*s%s", STR_ARG(server), exchange->call->path);
     struct curl_slist *headers = NULL;
     char reason[CURL_ERROR_SIZE] = "";
-    if (!headers_of(arena, exchange->call, &client->config, credentials.token, &headers, error)) {
+    if (!exchange_headers(arena, exchange->call, &client->config, credentials.token, &headers, error)) {
         curl_slist_free_all(headers);
         curl_slist_free_all(connect_to);
         return false;
@@ -433,7 +435,7 @@ static bool exchange_perform(struct kube_client *client, struct exchange *exchan
     return error_set(error, 0, "%s: %s", client->config.server.ptr, reason[0] ? reason : curl_easy_strerror(result));
 }
 
-/* A 401 may mean that a token was rotated before its time: forgotten and read again, once. */
+/* A 401 may mean that a token was rotated before its time: credentials are read again, and the request is sent once more. */
 bool kube_exchange(struct kube_client *client, const struct kube_call *call, long *status, struct buf *answer,
                    struct error *error)
 {
@@ -441,7 +443,6 @@ bool kube_exchange(struct kube_client *client, const struct kube_call *call, lon
     *status = 0;
     if (kube_call_given_up(client, call))
         return error_set(error, 0, "%s: request cancelled", client->config.server.ptr);
-    /* A second try with fresh credentials when the first were refused. */
     for (int attempt = 0; attempt < 2; attempt++) {
         ARENA_SCOPED arena = arena_new(EXCHANGE_ARENA_MAX);
         struct exchange exchange = {.client = client,
