@@ -395,6 +395,9 @@ const char *temporary_folder(void);
  * standard input. Fails with the path and the system's reason. Only the arena keeps what
  * was read: who reads a private key wipes it there. */
 bool file_read(struct arena *arena, const char *path, size_t limit, struct str *out, struct error *error) MUST_CHECK;
+/* What to say of a file that is compressed or an archive, by its first bytes: "is compressed: unpack it first" (static). NULL for
+ * any other. */
+const char *text_packed(struct str text);
 
 /* Calls changed(context) from a thread of its own, soon after any of the paths
  * (files or folders) changes content, and after at most `poll_seconds` where the

@@ -9,7 +9,7 @@
 
 /* ---- from files ---------------------------------------------------------- */
 
-/* A problem with one file: path, line and reason. The file's last good content stays in force. */
+/* A problem with one file: path, line (-1: none is known) and reason. The file's last good content stays in force. */
 typedef void inventory_problem_fn(void *context, const char *path, int64_t line, const char *reason);
 
 struct inventory_files_options {

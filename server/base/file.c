@@ -102,6 +102,20 @@ static bool file_read_all(int fd, const char *path, struct buf *content, struct 
     return whole;
 }
 
+const char *text_packed(struct str text)
+{
+    static const struct str packed[] = {STR_INIT("\x1f\x8b"), STR_INIT("PK\x03\x04"), STR_INIT("BZh"),
+                                        STR_INIT("\xfd"
+                                                 "7zXZ"),
+                                        STR_INIT("\x28\xb5\x2f\xfd")};
+    for (size_t i = 0; i < LENGTH_OF(packed); i++)
+        if (str_starts(text, packed[i]))
+            return "is compressed: unpack it first";
+    if (str_starts(str_slice(text, 257, text.len), STR("ustar")))
+        return "is a tar archive: unpack it first";
+    return NULL;
+}
+
 /* A regular file is read into one block of the size that stat names, without a copy:
  * certificates and manifests are read so. A pipe has no size, /proc files say 0, and a file may
  * grow meanwhile; those go through a growing buffer, which is wiped. */

@@ -167,6 +167,13 @@ static bool fail_at(struct error *error, const struct origin *origin, const char
     return false;
 }
 
+/* client-go's Config has apiVersion and kind as an object has, so it would pass as one of a kind that is not kept. */
+static bool is_kubeconfig(struct str api_version, struct str kind, struct json_object *object)
+{
+    return str_is(kind, "Config") && str_is(api_version, "v1") && json_get(object, "clusters") &&
+           json_get(object, "contexts") && !json_get(object, "metadata");
+}
+
 static bool extract_one(const struct extractor *extractor, struct json_object *object, const struct origin *origin,
                         record_sink *sink, void *context, struct error *error)
 {
@@ -176,6 +183,8 @@ static bool extract_one(const struct extractor *extractor, struct json_object *o
     if (!json_object_is_type(object, json_type_object) || !api_version.len || !name.len)
         return fail_at(error, origin, own_version.len || origin->api_version.len ? "kind" : "apiVersion",
                        "missing; a Kubernetes object has apiVersion, kind and metadata");
+    if (extractor->named && is_kubeconfig(api_version, name, object))
+        return fail_at(error, origin, "kind", "this is a kubeconfig, not objects: pass it with --kubeconfig");
     if (extractor->evidence) {
         struct evidence_searches *searches = extractor->evidence;
         for (size_t i = 0; i < searches->count; i++)

@@ -145,6 +145,7 @@ struct evidence_searches {
 struct extractor {
     struct tree_pool *pool;
     struct str default_ns;
+    bool named;                         /* the user named the file: what it cannot mean is an error */
     bool from_server;                   /* not from a file, where managedFields are often left out */
     struct evidence_searches *evidence; /* when set, objects are looked at for it and nothing is extracted */
     bool *listed; /* [FACT_COUNT], or NULL: set for the kinds of lists that name theirs (BackupList), empty ones too */

@@ -184,7 +184,7 @@ static void test_named_file(void)
     CU_ASSERT(inventory_files_problems(files) == 1);
     CU_ASSERT(has(files, "one"));
     inventory_files_close(files);
-    ASSERT_TEXT(str_from(place.problem), "a.yaml:0: No such file or directory");
+    ASSERT_TEXT(str_from(place.problem), "a.yaml:-1: No such file or directory");
     remove_place(&place);
 }
 
@@ -201,6 +201,9 @@ static void test_mistakes_have_lines(void)
          "a.yaml:13: items[0].metadata.name: missing"},
         {STR_INIT("- a\n- b\n"),
          "a.yaml:1: apiVersion: missing; a Kubernetes object has apiVersion, kind and metadata"},
+        {STR_INIT("apiVersion: v1\nclusters: []\ncontexts: []\nkind: Config\n"),
+         "a.yaml:4: kind: this is a kubeconfig, not objects: pass it with --kubeconfig"},
+        {STR_INIT("\x1f\x8b\x08"), "a.yaml:-1: is compressed: unpack it first"},
     };
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
         struct place place;

@@ -125,6 +125,20 @@ for pair in 'config is a kubeconfig, not a manifest: pass it with --kubeconfig' 
     runs 2 review --now $now -f "${pair%% *}"
     has err "^backstop review: ${pair%% *}: ${pair#* }\$"
 done
+# As an inventory too, in every command that takes one; what merely stands in a folder with it is no mistake.
+python3 -c 'print("{\"apiVersion\":\"v1\",\"kind\":\"Config\",\"clusters\":[],\"contexts\":[{\"name\":\"%s\"}]}" % ("x" * 70000))' >config.json
+mkdir aside
+cp config aside/config.yaml
+for command in 'review -f inside.yaml' audit status; do
+    # shellcheck disable=SC2086 # words
+    for pair in 'config:2: kind: this is a kubeconfig, not objects: pass it with --kubeconfig' \
+        'config.json:1: kind: this is a kubeconfig, not objects: pass it with --kubeconfig' \
+        'packed.yaml: is compressed: unpack it first' 'inside.tar: is a tar archive: unpack it first'; do
+        runs 2 $command --inventory "${pair%%:*}"
+        has err "^backstop ${command%% *}: $pair\$"
+    done
+done
+runs 0 review --now $now -f inside.yaml --inventory aside
 
 # Whoever reads the output and has had enough is not told of it.
 "$binary" review --now $now -f inside.yaml 2>err | true

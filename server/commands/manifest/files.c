@@ -199,15 +199,9 @@ static void files_count(struct manifest_files *files, const char *source, struct
 /* What people pass by mistake, by its first bytes or its fields; NULL for anything else. */
 static const char *files_mistaken_for_manifest(struct str text)
 {
-    static const struct str packed[] = {STR_INIT("\x1f\x8b"), STR_INIT("PK\x03\x04"), STR_INIT("BZh"),
-                                        STR_INIT("\xfd"
-                                                 "7zXZ"),
-                                        STR_INIT("\x28\xb5\x2f\xfd")};
-    for (size_t i = 0; i < LENGTH_OF(packed); i++)
-        if (str_starts(text, packed[i]))
-            return "is compressed: unpack it first";
-    if (str_starts(str_slice(text, 257, text.len), STR("ustar")))
-        return "is a tar archive: unpack it first";
+    const char *packed = text_packed(text);
+    if (packed)
+        return packed;
     if (str_contains(str_slice(text, 0, 65536), STR("kind: Config\n")) && str_contains(text, STR("contexts:")) &&
         str_contains(text, STR("clusters:")) && !str_contains(text, STR("\nmetadata:")))
         return "is a kubeconfig, not a manifest: pass it with --kubeconfig";

@@ -22,7 +22,8 @@ static void inventory_problem(void *context, const char *path, int64_t line, con
 {
     (void)context;
     log_line(LOG_ERROR, "inventory file not reloaded; its last good content stays in use",
-             LOG_TEXT("file", str_from(path)), LOG_INTEGER("line", line), LOG_TEXT("reason", str_from(reason)));
+             LOG_TEXT("file", str_from(path)), LOG_INTEGER("line", line > 0 ? line : 0),
+             LOG_TEXT("reason", str_from(reason)));
 }
 
 enum { VERSIONS_LIMIT = 64 * 1024 };

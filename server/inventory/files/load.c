@@ -435,6 +435,9 @@ static bool load_whole(struct load *load, const char *path)
         return error_set(load->error, 500, "out of memory");
     if (!file_read(arena, path, LOAD_LIMIT, &text, load->error))
         return false;
+    const char *packed = text_packed(text);
+    if (packed)
+        return error_set(load->error, 422, "%s", packed);
     struct yaml_split split = {.rest = text, .line = 1};
     unsigned line;
     while (yaml_next_document(&split, &document, &line))

@@ -205,8 +205,8 @@ static int list_root(struct sources *sources, struct sources *before, size_t ind
 
 /* ---- loading -------------------------------------------------------------- */
 
-static bool source_refresh(struct source *source, const struct extractor *extractor, inventory_problem_fn *problem,
-                           void *context)
+static bool source_refresh(struct source *source, bool named, const struct extractor *extractor,
+                           inventory_problem_fn *problem, void *context)
 {
     struct signature now = read_signature(source->path);
     bool same = same_signature(&now, &source->signature);
@@ -218,6 +218,7 @@ static bool source_refresh(struct source *source, const struct extractor *extrac
     bool listed[FACT_COUNT] = {false};
     struct extractor noting = *extractor;
     noting.listed = listed;
+    noting.named = named;
     source->bad = !load_file(&noting, source->path, &source->loaded, &fresh, &error);
     source->unread = source->bad && !now.missing && (error.code == 0 || error.code >= 500);
     if (!source->bad) {
@@ -231,7 +232,7 @@ static bool source_refresh(struct source *source, const struct extractor *extrac
     if (str_starts(message, path) && str_starts(str_slice(message, path.len, message.len), STR(": ")))
         message = str_slice(message, path.len + 2, message.len);
     if (problem && !same)
-        problem(context, source->path, error.position > 0 ? error.position : 0, message.ptr);
+        problem(context, source->path, error.position > 0 ? error.position : -1, message.ptr);
     return false;
 }
 
@@ -246,7 +247,7 @@ bool sources_reload(struct sources *sources, const struct extractor *extractor, 
         int failure = list_root(sources, &before, i);
         char buffer[128];
         if (failure && failure != root->failure && problem)
-            problem(context, root->path, 0, strerror_r(failure, buffer, sizeof buffer));
+            problem(context, root->path, -1, strerror_r(failure, buffer, sizeof buffer));
         root->failure = failure;
     }
     bool changed = false;
@@ -260,8 +261,10 @@ bool sources_reload(struct sources *sources, const struct extractor *extractor, 
     for (size_t i = 0; i < sources->root_count; i++)
         sources->problems += sources->roots[i].failure != 0;
     for (size_t i = 0; i < sources->len; i++) {
-        changed |= source_refresh(sources->items[i], extractor, problem, context);
-        sources->problems += sources->items[i]->bad;
+        struct source *source = sources->items[i];
+        bool named = strcmp(source->path, sources->roots[source->root].path) == 0;
+        changed |= source_refresh(source, named, extractor, problem, context);
+        sources->problems += source->bad;
     }
     return changed;
 }
