@@ -307,7 +307,7 @@ static bool reading_make(struct explanation *explanation, enum cron_dialect dial
         cron_parse(dialect, explanation->spec, explanation->controller_zone, &reading->schedule, &reading->error);
     if (reading->valid)
         cron_pitfalls(explanation->spec, &reading->schedule, explanation->from, explanation->arena, &reading->warnings);
-    return reading->valid;
+    return reading->valid && !cron_never_fires(&reading->schedule); /* which admission refuses, too */
 }
 
 /* False only when nothing more can be written; an invalid schedule is an answer. */
@@ -327,11 +327,8 @@ static bool explain_explain(struct explain_run *run, struct str spec)
     for (enum cron_dialect dialect = 0; dialect < CRON_DIALECTS; dialect++)
         if (run->dialects & 1u << dialect)
             run->all_valid &= reading_make(&explanation, dialect, run->readers[dialect]);
-    for (size_t i = 0; i < explanation.count; i++) /* parsed, and refused at admission anyway */
-        run->all_valid &= !explanation.readings[i].valid || !cron_never_fires(&explanation.readings[i].schedule);
     if (run->json) {
-        /* One line: the first reading, and what is otherwise in the second. */
-        struct buf *out = explanation.out;
+        struct buf *out = explanation.out; /* one line: the first reading, and what is otherwise in the second */
         const struct explain_reading *first = explanation.readings, *other = first + 1;
         bool differ =
             explanation.count > 1 && (readings_differ(&explanation, first, other) || words_differ(first, other));

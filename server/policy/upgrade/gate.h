@@ -111,6 +111,15 @@ void gate_answer_unprotected(const struct gate *gate);
 struct str gate_skip_hint(const struct request *request);
 struct str gate_ago(struct arena *arena, int64_t now, int64_t when); /* "3m ago" */
 
+/* ---- what an edit of the Management does beside the gate: management_edit.c ---- */
+
+/* Of what anybody but Velero and kcm changes or creates. `pass`: what the settings deny is looked for before the gate, so that
+ * nobody waits for a backup first; what they warn of, after it. False: it was denied. */
+bool management_edit_check(const struct request *request, const struct inventory *inventory,
+                           const struct settings *settings, enum verdict pass, struct decision *decision);
+/* `gated`: a backup was taken before. */
+void management_warn_removed_providers(const struct request *request, bool gated, struct decision *decision);
+
 /* Velero Backups that were taken for an upgrade, to roll it back. */
 
 /* The release that a pre-upgrade backup was taken before leaving; absent for other
