@@ -28,7 +28,7 @@ struct certificates_options {
 struct certificates;
 
 /* Files: fails when the pair cannot be read or does not belong together, for that is a
- * mistake to be told at once. A pair whose time is over or has not come yet is not
+ * mistake to be reported at once. A pair whose time is over or has not come yet is not
  * served and not fatal either: the next one is waited for. */
 struct certificates *certificates_from_files(const struct certificates_options *options,
                                              struct error *error) MUST_CHECK;

@@ -1,5 +1,5 @@
 /* Text that grows, up to a maximum that every buffer names when it is made; and errors, whose message is one of fixed
- * size, so that a failure for want of memory can still be told. */
+ * size, so that a failure for want of memory can still be reported. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>

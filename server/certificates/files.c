@@ -10,7 +10,7 @@
 
 enum { PEM_LIMIT = 1024 * 1024, POLL_SECONDS = 5, READS = 5, SWAP_MS = 100 };
 
-/* An empty file is told as such, not as one that is no PEM. */
+/* An empty file is reported as such, not as one that is no PEM. */
 static bool read_pair(struct arena *arena, const struct certificates_options *options, struct pki_pair *pair,
                       struct error *error)
 {
@@ -40,7 +40,7 @@ static bool read_settled(struct arena *arena, const struct certificates_options 
             return false;
         before = *pair;
     }
-    return false; /* it changes all the time: what is wrong with it is told */
+    return false; /* it changes all the time: what is wrong with it is reported */
 }
 
 static bool certificates_use(struct certificates *certificates, const struct pki_pair *pair,

@@ -90,7 +90,7 @@ static const struct inventory *read_files(struct facts *facts, const struct comm
     return facts->source && !facts->problems.len ? facts_get(facts->source, now) : NULL;
 }
 
-/* False when a file is bad, which has been told by then: to judge by the others would be to
+/* False when a file is bad, which has been reported by then: to judge by the others would be to
  * judge another cluster. */
 static bool facts_open_from_files(struct facts *facts, const struct command *command,
                                   const struct facts_options *options, const struct settings *settings, int64_t now)
@@ -174,14 +174,14 @@ static size_t known_facts(const struct inventory *inventory)
 }
 
 /* Two different questions: whether enough could be read to answer at all (`ready`), and what
- * could not, which is told on stderr and marks the answer as incomplete. */
+ * could not, which is reported on stderr and marks the answer as incomplete. */
 static bool facts_open_from_cluster(struct facts *facts, const struct command *command,
                                     const struct facts_options *options, const struct settings *settings, int64_t now)
 {
     struct error error;
     const struct facts_cluster_options wanted = {.access = connection_access(&options->connection),
                                                  .system_namespace = settings->system_namespace};
-    log_set_level(LOG_ERROR); /* the reasons are told below, once */
+    log_set_level(LOG_ERROR); /* the reasons are reported below, once */
     facts->cluster = true;
     facts->source = facts_from_cluster(&wanted, &error);
     if (!facts->source) {

@@ -83,7 +83,7 @@ static void caution_text(struct decision *decision, struct str text)
 }
 
 /* Records that the request is denied with this code; false when the denial is
- * only to be told, or says less than one recorded before. */
+ * only to be reported, or says less than one recorded before. */
 static bool decision_deny(struct decision *decision, int code, struct str field, struct str message)
 {
     if (decision->lenient) {

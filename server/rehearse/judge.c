@@ -301,7 +301,7 @@ static bool namespace_allows(const struct judged *judged)
 }
 
 /* Each object in an arena of its own, for there are many and some are large. A modifier that
- * fails does not keep an object from being restored: it is restored unchanged, which is told
+ * fails does not keep an object from being restored: it is restored unchanged, which is reported
  * besides its outcome. */
 void run_judge(struct rehearse_state *run, struct rehearse_item *item, size_t at)
 {

@@ -76,7 +76,7 @@ static bool walk_is_full(const struct schema_walk *walk)
     return walk->count == PROBLEMS_MAX || (walk->in_status && walk->stored);
 }
 
-/* Only the first fault of a value is told; what is below a value of the wrong type has no
+/* Only the first fault of a value is reported; what is below a value of the wrong type has no
  * schema. */
 static void walk_check_value(struct schema_walk *walk, const struct schema *schema, struct json_object *value,
                              unsigned depth);

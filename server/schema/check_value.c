@@ -136,7 +136,7 @@ static bool breaks_pattern(struct arena *arena, const char *pattern, struct str 
     return broken;
 }
 
-/* Enum, format, pattern and length, of which the first that fails is told. */
+/* Enum, format, pattern and length, of which the first that fails is reported. */
 static struct str text_problem(struct arena *arena, const struct schema *schema, struct str text)
 {
     int64_t ignored;

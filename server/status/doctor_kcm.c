@@ -165,7 +165,7 @@ static void doctor_note_moment(struct doctor_moment *moment, const struct doctor
 }
 
 /* Ages are differences to the clock here. One moment in the future is enough to doubt them all,
- * so the farthest is told, with whose clock wrote it. */
+ * so the farthest is reported, with whose clock wrote it. */
 static void doctor_find_clocks(struct status_view *view)
 {
     char ahead[TIME_TEXT_SIZE], when[TIME_TEXT_SIZE];

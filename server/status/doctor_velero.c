@@ -331,7 +331,7 @@ static void doctor_find_waiting(struct status_view *view, const struct doctor_qu
                       doctor_velero_command(view, "kubectl logs --tail=50"));
 }
 
-/* A Backup that hangs explains those that wait behind it, so only one of the two is told. True
+/* A Backup that hangs explains those that wait behind it, so only one of the two is reported. True
  * when CRDs that are too old stop all backups. */
 bool status_find_in_velero(struct status_view *view)
 {

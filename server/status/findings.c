@@ -4,7 +4,7 @@
 /* What stands against an upgrade, a restore or the backups both rest on, and the way
  * out of each; then what is worth knowing. */
 
-/* A scheduled run may start this much late before its absence is told. */
+/* A scheduled run may start this much late before its absence is reported. */
 enum { GRACE = 15 * 60 };
 
 /* ---- Velero ---------------------------------------------------------------------- */
@@ -170,7 +170,7 @@ static void find_last(struct status_view *view, const struct status_backup *back
                                    STR_ARG(backup_failure(arena, backup->last)), STR_ARG(good)),
                       status_backup_fix(view, backup->last, backup->last_name, last_location(view, backup)));
     }
-    bool held = backup->goes_to && !backup->goes_to->usable; /* and that is told already */
+    bool held = backup->goes_to && !backup->goes_to->usable; /* and that is reported already */
     if (backup->due && backup->due + GRACE < view->now && backup->goes_to && !held)
         status_report(view, CAUSE_RUN_MISSED, 0, name,
                       arena_printf(arena, "missed a run that was due %.*s (%s)", STR_ARG(status_ago(view, backup->due)),

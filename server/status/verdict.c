@@ -115,7 +115,7 @@ static struct str finding_cure(const struct status_finding *finding)
     return fix;
 }
 
-/* One cause, one effect, one kind of object, one fix: from three on they are told as one. The fix that is shown would be
+/* One cause, one effect, one kind of object, one fix: from three on they are reported as one. The fix that is shown would be
  * wrong for the others. */
 static bool is_same_group(const struct status_finding *a, const struct status_finding *b)
 {

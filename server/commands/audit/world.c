@@ -32,7 +32,7 @@ static bool audit_cluster_visit(void *context, struct json_object *object, struc
     return !listing->stopped || error_set(error, 500, "stopped");
 }
 
-/* By the first of the versions known here that the cluster serves. An error of one kind is told,
+/* By the first of the versions known here that the cluster serves. An error of one kind is reported,
  * and the others are listed all the same. */
 static bool list_kind(struct kube_client *client, struct audit_listing *listing, const struct rule *rule,
                       struct error *error)

@@ -358,7 +358,7 @@ static int certs_renew(const struct command *command, const struct certs_options
 
 /* ---- the command ---- */
 
-/* The first operand is the action. Each has options that the others ignore, which is told in its
+/* The first operand is the action. Each has options that the others ignore, which is reported in its
  * help alone. */
 static int certs_dispatch(const struct command *command, void *context, char **operands, size_t count)
 {

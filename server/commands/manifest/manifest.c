@@ -293,7 +293,7 @@ static struct str list_item(struct str document, size_t from)
     return str_slice(document, from, at);
 }
 
-/* True where there was no memory, which has been told; false when the item cannot be read by
+/* True where there was no memory, which has been reported; false when the item cannot be read by
  * itself. */
 static bool reading_item(struct manifest_reading *reading, struct str text, unsigned lines_before, struct error *error)
 {

@@ -284,7 +284,7 @@ static int exit_code(const struct review_state *run)
     return summary->denied ? EXIT_DENIED : summary->waits ? EXIT_WAIT : EXIT_OK;
 }
 
-/* An object of --old that no document took up is told: most likely its name or namespace
+/* An object of --old that no document took up is reported: most likely its name or namespace
  * differs. */
 static int review_all(struct review_state *run, struct arena *arena, const struct manifests *old,
                       const struct settings *settings, char **operands, size_t operand_count)

@@ -90,7 +90,7 @@ struct json_object *review_inventory_management(struct review_managements *manag
 /* ---- what is known, growing as documents are allowed ------- */
 
 struct review_facts;
-/* Objects that name no namespace are in system_namespace. Without paths nothing is known. NULL when a path cannot be read; that was told. */
+/* Objects that name no namespace are in system_namespace. Without paths nothing is known. NULL when a path cannot be read; that was reported. */
 struct review_facts *review_facts_files(const struct option_list *paths, struct str system_namespace,
                                         manifest_problem_fn *problem, void *context);
 /* What a cluster holds; only ever read. NULL, with the reason told, when it cannot be. */

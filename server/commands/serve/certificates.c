@@ -11,7 +11,7 @@
 
 enum { PEM_LIMIT = 1024 * 1024, NAMESPACE_LIMIT = 256, LIFETIME_MIN = 3 };
 
-/* Checked before anything is opened, so that a wrong command line is told at once and not after
+/* Checked before anything is opened, so that a wrong command line is reported at once and not after
  * the cluster has been asked. */
 int serve_certificates_check(const struct command *command, const struct tls_options *options)
 {

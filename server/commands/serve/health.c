@@ -26,7 +26,7 @@ static void set_backups(const struct inventory *inventory)
     }
     metric_set(METRIC_BACKUPS_SCHEDULED, (double)scheduled, NULL);
     metric_set(METRIC_BACKUPS_FAILING, (double)failing, NULL);
-    /* The same fact is told by Velero's Backup and, a minute later, by the ManagementBackup; a Backup
+    /* The same fact is reported by Velero's Backup and, a minute later, by the ManagementBackup; a Backup
      * that was deleted or has expired stays known by the latter. Another region's backup is not ours. */
     int64_t newest = 0;
     for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
@@ -98,7 +98,7 @@ enum { PAGE_LIMIT = 1024 * 1024, VERSIONS_LIMIT = 64 * 1024 };
 /* ---- checks ------------------------------------------------------------------- */
 
 /* A check writes its reason; false takes the server out of the Service. What has a last
- * good state to fall back on is told, not failed: a typo in a file must not stop the
+ * good state to fall back on is reported, not failed: a typo in a file must not stop the
  * webhook that guards the cluster. */
 typedef bool check_fn(struct service *service, struct buf *reason);
 

@@ -416,7 +416,7 @@ static void review_body(struct service *service, const struct rule *rule, struct
     review_log_and_count(service, rule, &review, request);
 }
 
-/* An unknown path is told with the valid ones, since it is a webhook configuration of another
+/* An unknown path is reported with the valid ones, since it is a webhook configuration of another
  * version that asks. */
 void serve_review(void *context, const struct http_request *request, struct http_reply *reply)
 {

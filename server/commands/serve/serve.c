@@ -79,7 +79,7 @@ static bool serve_sandbox_enter(struct service *service, const struct serve_opti
     sandbox_add_file(arena, &files, values->tls.client_ca);
     for (size_t i = 0; i < values->inventory.len; i++)
         sandbox_add_file(arena, &files, values->inventory.items[i]);
-    /* What cannot be read now is told by who needs it, a moment later. */
+    /* What cannot be read now is reported by who needs it, a moment later. */
     const struct kube_options kube = {.kubeconfig = values->kubeconfig, .context = values->context};
     struct error ignored;
     bool runs_program = false;

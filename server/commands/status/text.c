@@ -132,7 +132,7 @@ static void print_evidence(const struct status_view *view, const struct page *pa
     for (size_t i = 0; i < view->upgrade.evidence_count; i++) {
         const struct upgrade_evidence *evidence = &view->upgrade.evidence[i];
         bool blocks = evidence->counts && evidence->step == UPGRADE_STEP_REFUSE;
-        if (evidence->step != UPGRADE_STEP_PASS && !blocks) /* what blocks is told above */
+        if (evidence->step != UPGRADE_STEP_PASS && !blocks) /* what blocks is reported above */
             page_paragraph(page, 2, "", evidence->says);
     }
 }

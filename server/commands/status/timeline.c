@@ -198,7 +198,7 @@ static void print_legend(const struct timeline *line)
     buf_puts(page->out, at ? "\n" : "");
 }
 
-/* Pairs of sources that go to one storage location; a pair that meets every day is told once,
+/* Pairs of sources that go to one storage location; a pair that meets every day is reported once,
  * with its count. */
 static void print_collisions(const struct timeline *line)
 {

@@ -354,7 +354,7 @@ static void file_source_report(struct snapshot_source *self, facts_report_fn *sa
     say(context, "files", FACTS_SYNCED, reason);
 }
 
-/* What has a last good state is told, not failed: a typo in a file must not stop the
+/* What has a last good state is reported, not failed: a typo in a file must not stop the
  * webhook that guards the cluster. */
 static bool file_source_ready(struct snapshot_source *self)
 {

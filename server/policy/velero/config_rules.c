@@ -2,7 +2,7 @@
  * Velero finds them, and read with the line of what is wrong.
  *
  * Both are one file inside a string: the ConfigMap has a single key, and its value is YAML of
- * its own. A problem is therefore told with the path within that document and the line within
+ * its own. A problem is therefore reported with the path within that document and the line within
  * the string. How keys are matched depends on Velero's decoder, see `exact` in velero.h. */
 #include "policy/velero/velero.h"
 
@@ -12,7 +12,7 @@
 enum { NODE_LIMIT = 100000 };
 
 /* The line is looked up by the path, so a path that the document does not have, of a key that is
- * missing, is told without one. */
+ * missing, is reported without one. */
 static struct str rules_place_text(const struct config_rules *rules, struct str where)
 {
     unsigned line = rules->document ? yaml_line(rules->document, where) : 0;
@@ -163,7 +163,7 @@ bool rules_text(struct config_rules *rules, struct str where, struct json_object
     return false;
 }
 
-/* Zero both for an empty list and for something else, which has been told by then: callers that
+/* Zero both for an empty list and for something else, which has been reported by then: callers that
  * must tell "absent" from "wrong" look at the member themselves. */
 size_t rules_list(struct config_rules *rules, struct str where, struct json_object *object, const char *key,
                   struct json_object **list)

@@ -444,7 +444,7 @@ struct str resource_name_elsewhere(struct arena *arena, struct str name)
 }
 
 /* Silent about most unknown names with a group, since they may well be of a CRD that is
- * installed. What is told is what cannot be right whatever is installed, or what probably is a
+ * installed. What is reported is what cannot be right whatever is installed, or what probably is a
  * slip. */
 static void resource_warn_unknown(struct decision *decision, const char *verb, struct str name, bool clean_cluster)
 {

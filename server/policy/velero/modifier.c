@@ -230,7 +230,7 @@ static void check_plain_target(struct config_rules *modifier, struct str where, 
                    STR_ARG(quoted));
 }
 
-/* What matches nothing is told as an error; what matches less than its author probably thought,
+/* What matches nothing is reported as an error; what matches less than its author probably thought,
  * as a warning. */
 static void check_target(struct config_rules *modifier, struct str where, struct str target)
 {

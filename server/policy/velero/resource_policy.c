@@ -2,7 +2,7 @@
  *
  * A Backup names the ConfigMap in spec.resourcePolicy, a Restore since 1.19. Velero reads it
  * with yaml.v3 in strict mode and then validates each part; what it takes and yet never acts on
- * is told as a warning. The filters by kind and namespace are in resource_policy_filters.c. */
+ * is reported as a warning. The filters by kind and namespace are in resource_policy_filters.c. */
 #include <string.h>
 
 #include "backstop/grammar.h"

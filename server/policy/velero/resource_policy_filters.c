@@ -111,7 +111,7 @@ static void filter_check_expression(struct config_rules *map, struct str where, 
 }
 
 /* An empty one counts as none (IsPresentLabelSelector). The selector is not built while
- * something in its shape is wrong, or the same fault would be told twice. */
+ * something in its shape is wrong, or the same fault would be reported twice. */
 static void filter_check_selector(struct config_rules *map, struct str at, struct json_object *selector)
 {
     static const char *const keys[] = {"matchLabels", "matchExpressions"};
