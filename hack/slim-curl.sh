@@ -29,6 +29,11 @@ if [ -f "$out" ]; then
 fi
 
 command -v dpkg-source >/dev/null || hack/install-deps.sh static
+# configure would take this machine's compiler instead, and the library would have the other's name.
+if [ -n "$host" ] && ! command -v "${host#--host=}-gcc" >/dev/null; then
+  echo "slim-curl: no compiler for $arch (${host#--host=}-gcc): hack/in-debian.sh has it" >&2
+  exit 1
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/lists/partial" "${out%/*}"
