@@ -244,12 +244,11 @@ bool arena_defer(struct arena *arena, void (*release)(void *), void *object);
 struct str arena_keep_buf(struct arena *arena, struct buf *buf);
 /* What was put together in a buf of its own, borrowed; when that failed, so has the arena. */
 struct str arena_text(struct arena *arena, const struct buf *buf);
-/* Whether any allocation has failed: asked once, at the end, instead of after each. */
 /* What else is held for as long as the arena: json-c's trees. It has a limit of its own, or none. */
 void arena_limit_held(struct arena *arena, size_t limit);
 size_t arena_may_hold(const struct arena *arena); /* so many bytes more */
 void arena_count_held(struct arena *arena, size_t bytes);
-
+/* Whether any allocation has failed: asked once, at the end, instead of after each. */
 bool arena_failed(const struct arena *arena);
 void arena_fail(struct arena *arena); /* lets a helper record its own failure */
 size_t arena_used(const struct arena *arena);

@@ -118,6 +118,8 @@ struct str json_path_str(struct json_object *object, const char *dotted);
 bool json_get_bool(struct json_object *object, const char *key);
 size_t json_len(struct json_object *array); /* 0 for what is no array */
 struct json_object *json_item(struct json_object *array, size_t i);
+/* Whether the list has this text; false for what is no list. */
+bool json_list_has(struct json_object *list, struct str text);
 size_t json_member_count(struct json_object *object); /* 0 for what is no object */
 /* Each member in its order; none for what is no object. The one at hand may be deleted meanwhile. */
 #define json_foreach(object, key, value)                                                                               \

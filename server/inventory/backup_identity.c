@@ -118,19 +118,6 @@ void selectors_providers(struct arena *scratch, struct json_object *backup_spec,
 #define RESOURCE_CLUSTERS "clusters.cluster.x-k8s.io"
 #define COMPONENT_KCM "kcm"
 
-static bool identity_list_holds(struct json_object *list, struct str text)
-{
-    if (!json_object_is_type(list, json_type_array))
-        return false;
-    json_walk_each(list, none, item)
-    {
-        (void)none;
-        if (str_eq(json_str(item), text))
-            return true;
-    }
-    return false;
-}
-
 static bool identity_selects_kcm(struct json_object *spec)
 {
     json_walk_each(json_get(spec, "orLabelSelectors"), none, selector)
@@ -233,12 +220,12 @@ static bool identity_is_narrowed(struct str own_namespace, struct json_object *s
                                         "includedNamespaceScopedResources"};
     struct json_object *cluster = json_get(spec, "includeClusterResources"), *excluded;
     for (size_t i = 0; i < LENGTH_OF(lists); i++)
-        if (json_len(json_get(spec, lists[i])) > 0 && !identity_list_holds(json_get(spec, lists[i]), STR("*")))
+        if (json_len(json_get(spec, lists[i])) > 0 && !json_list_has(json_get(spec, lists[i]), STR("*")))
             return true;
     if (json_object_is_type(cluster, json_type_boolean) && !json_object_get_boolean(cluster))
         return true;
     excluded = json_get(spec, "excludedNamespaces");
-    return json_get(spec, "labelSelector") || identity_list_holds(excluded, STR("*")) ||
+    return json_get(spec, "labelSelector") || json_list_has(excluded, STR("*")) ||
            identity_excludes_needed(json_get(spec, "excludedResources")) ||
            identity_excludes_namespace(excluded, own_namespace);
 }
@@ -259,9 +246,9 @@ struct backup_identity backup_identify(struct json_object *metadata, struct json
     unsigned marks = 0;
     if (identity_selects_kcm(spec))
         marks |= BACKUP_SELECTS_KCM;
-    if (json_len(namespaces) == 1 && identity_list_holds(namespaces, STR("*")))
+    if (json_len(namespaces) == 1 && json_list_has(namespaces, STR("*")))
         marks |= BACKUP_ALL_NAMESPACES;
-    if (identity_list_holds(json_get(spec, "excludedResources"), STR(RESOURCE_CLUSTERS)))
+    if (json_list_has(json_get(spec, "excludedResources"), STR(RESOURCE_CLUSTERS)))
         marks |= BACKUP_LEAVES_CLUSTERS;
     if (!identity_is_narrowed(json_get_str(metadata, "namespace"), spec))
         marks |= BACKUP_NOT_NARROWED;

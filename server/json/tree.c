@@ -388,3 +388,16 @@ struct str json_scalar(struct json_object *value)
         return (struct str){NULL, 0};
     }
 }
+
+bool json_list_has(struct json_object *list, struct str text)
+{
+    if (!json_object_is_type(list, json_type_array))
+        return false;
+    json_walk_each(list, none, item)
+    {
+        (void)none;
+        if (str_eq(json_str(item), text))
+            return true;
+    }
+    return false;
+}

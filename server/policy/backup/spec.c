@@ -75,16 +75,7 @@ static bool scope_asks(const struct backup_spec *view)
 
 static bool scope_list_has(const struct backup_spec *view, const char *member, struct str item)
 {
-    struct json_object *list = json_get(view->spec, member);
-    if (!json_object_is_type(list, json_type_array))
-        return false;
-    json_walk_each(list, none, any)
-    {
-        (void)none;
-        if (str_eq(json_str(any), item))
-            return true;
-    }
-    return false;
+    return json_list_has(json_get(view->spec, member), item);
 }
 
 /* Some resources and not others were asked for: then the others are not missed. */
